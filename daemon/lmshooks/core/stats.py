@@ -1,0 +1,78 @@
+"""How does it stand? A picture of the machine, for metrics, status page and health."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lmshooks.core.positions import Partition
+
+
+class SubscriptionStats(NamedTuple):
+    """What one subscription is owed by this instance, over its partitions."""
+
+    id: str
+    account: str
+    state: str
+    """active, inactive, suspended, orphaned"""
+    suspended_for: str | None
+    """gone, horizon"""
+    attached: int
+    """Lanes."""
+    detached: int
+    failing: int
+    in_flight: int
+    """Deliveries out."""
+    queued: int
+    """Events in memory that are not settled."""
+    behind: int
+    """Log records between its lanes' positions and their feeds': an upper bound of what is owed beside `queued`."""
+    oldest_owed_at: float | None
+    """When the oldest event known to be owed was written, seconds since the epoch."""
+    failing_since: float | None
+    next_attempt: float | None
+    last_status: str
+    """The last failing attempt's status or failure, for people; empty after a success."""
+
+
+class PartitionStats(NamedTuple):
+    """One owned partition."""
+
+    partition: Partition
+    state: str
+    """claiming, starting, running, held, lost, releasing"""
+    tenure: int
+    read: int
+    """Offset up to which the live feed has read."""
+    committed: int
+    log_end: int
+    sweeps: int
+    pending_letters: int
+    last_checkpoint: float
+    """When the last checkpoint was confirmed, seconds since the epoch."""
+
+
+class WindowStats(NamedTuple):
+    """One window over the partitions of this instance."""
+
+    name: str
+    next_close: float
+    last_close: float
+    open_ranges: int
+    """Partitions in which a closed range is not yet done."""
+
+
+class Stats(NamedTuple):
+    """Everything at a moment."""
+
+    subscriptions: tuple[SubscriptionStats, ...]
+    """Those with something to tell: not active and idle ones."""
+    partitions: tuple[PartitionStats, ...]
+    windows: tuple[WindowStats, ...]
+    configured: int
+    """Subscriptions in the configuration."""
+    version: str
+    posts: int
+    """Requests in flight."""
+    failing_posts: int
+    memory: int
+    """Bytes of events held."""
