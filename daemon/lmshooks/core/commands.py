@@ -94,6 +94,13 @@ class AskEnd(NamedTuple):
     partition: Partition
 
 
+class Start(NamedTuple):
+    """The claim is read back: hand the partition's live records to the machine, from `offset` on."""
+
+    partition: Partition
+    offset: int
+
+
 class Hold(NamedTuple):
     """Stop (or go on with) handing the live records of a partition to the machine."""
 
@@ -101,4 +108,4 @@ class Hold(NamedTuple):
     held: bool
 
 
-Command = Post | WriteState | Commit | Read | Bury | AskEnd | Hold
+Command = Post | WriteState | Commit | Read | Bury | AskEnd | Start | Hold
