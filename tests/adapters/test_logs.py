@@ -1,0 +1,106 @@
+"""What is written to stderr, line by line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from lmshooks.adapters import logs
+
+
+@pytest.fixture(autouse=True)
+def left_as_found() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+def lines(capture: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capture.readouterr().err.splitlines()]
+
+
+def test_an_event_is_one_json_line_with_its_name_its_time_and_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger().info("delivery.attempted", status=202, why="line\nbreak")
+    (line,) = lines(capsys)
+    assert line["event"] == "delivery.attempted"
+    assert line["status"] == 202
+    assert line["level"] == "info"
+    assert str(line["timestamp"]).endswith("Z")
+    assert line["why"] == "line\nbreak"
+
+
+def test_what_is_below_the_level_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("warning", "json")
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    assert [line["event"] for line in lines(capsys)] == ["loud"]
+
+
+def test_a_library_is_heard_from_warning_up_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("debug", "json")
+    logging.getLogger("aiokafka.consumer").info("chatter")
+    logging.getLogger("aiokafka.consumer").error("no broker at %s", "b1")
+    (line,) = lines(capsys)
+    assert (line["event"], line["logger"], line["said"]) == ("library.said", "aiokafka.consumer", "no broker at b1")
+    assert line["level"] == "error"
+
+
+def test_a_library_that_repeats_itself_is_heard_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    for number in range(50):
+        logging.getLogger("aiokafka.client").error("topic %s not found", number)
+    assert len(lines(capsys)) == 1
+
+
+def test_a_sentence_held_back_is_counted_when_it_is_said_again() -> None:
+    said = logs.NotAgain()
+
+    def record(at: float) -> logging.LogRecord:
+        made = logging.LogRecord("aiokafka", logging.ERROR, __file__, 1, "no broker", None, None)
+        made.created = at
+        return made
+
+    assert [said.filter(record(at)) for at in (0.0, 1.0, 9.9)] == [True, False, False]
+    again = record(10.0)
+    assert said.filter(again)
+    assert again.__dict__["held_back"] == 2
+
+
+def test_an_exception_is_part_of_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        structlog.get_logger().exception("loop.died")
+        logging.getLogger("aiohttp.server").exception("handler")
+    ours, theirs = lines(capsys)
+    assert "RuntimeError: broken" in str(ours["exception"])
+    assert "RuntimeError: broken" in str(theirs["exception"])
+
+
+def test_configuring_twice_does_not_say_everything_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    logs.configure("info", "json")
+    logging.getLogger("aiohttp").warning("once")
+    assert len(lines(capsys)) == 1
+
+
+def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "console")
+    structlog.get_logger().info("partition.claimed", tenure=7)
+    said = capsys.readouterr().err
+    assert "partition.claimed" in said and "tenure" in said and not said.startswith("{")
+
+
+def test_an_unknown_level_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="log level 'loud': expected one of debug, info, warning, error"):
+        logs.configure("loud", "json")
