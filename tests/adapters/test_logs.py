@@ -19,6 +19,7 @@ def left_as_found() -> Iterator[None]:
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    logging.getLogger(logs.OURS).setLevel(logging.NOTSET)
     logging.captureWarnings(False)
     structlog.reset_defaults()
 
@@ -104,3 +105,13 @@ def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> N
 def test_an_unknown_level_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="log level 'loud': expected one of debug, info, warning, error"):
         logs.configure("loud", "json")
+
+
+def test_a_module_of_ours_is_heard_at_our_level_by_its_events_name(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    for _ in range(2):
+        logging.getLogger("lmshooks.adapters.state").info("state.follower_restarts why=%s", "no broker")
+    logging.getLogger("lmshooks.adapters.state").debug("state.detail")
+    first, second = lines(capsys)
+    assert first["event"] == second["event"] == "state.follower_restarts"
+    assert first["said"] == "why=no broker"

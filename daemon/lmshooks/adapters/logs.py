@@ -22,6 +22,9 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 REPEAT_PAUSE = 10.0
 """Seconds for which the same sentence of a library is not said again."""
 
+OURS = "lmshooks"
+"""The standard library's logger above those of our own modules."""
+
 _SENTENCES = 1000
 """Sentences remembered at most: some libraries put numbers into theirs."""
 
@@ -49,11 +52,12 @@ def configure(level: str = "info", format: Format = "json") -> None:
         logger_factory=factory,
         cache_logger_on_first_use=True,
     )
-    _route_libraries(shared, ends, max(LEVELS[level], logging.WARNING))
+    _route_libraries(shared, ends, LEVELS[level])
 
 
-def _route_libraries(shared: Sequence[Any], ends: Sequence[Any], level: int) -> None:
-    """Make the standard library's root logger speak as ours does."""
+def _route_libraries(shared: Sequence[Any], ends: Sequence[Any], ours: int) -> None:
+    """Make the standard library's loggers speak as ours do: libraries from `warning` up, our own from `ours` up."""
+    level = max(ours, logging.WARNING)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -67,6 +71,7 @@ def _route_libraries(shared: Sequence[Any], ends: Sequence[Any], level: int) -> 
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
+    logging.getLogger(OURS).setLevel(ours)
     logging.captureWarnings(True)
 
 
@@ -79,6 +84,8 @@ class NotAgain(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to say it now."""
+        if _is_ours(record):
+            return True
         key = (record.name, str(record.msg))
         last, held = self._said.get(key, (float("-inf"), 0))
         if record.created - last < REPEAT_PAUSE:
@@ -91,12 +98,20 @@ class NotAgain(logging.Filter):
         return True
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name == OURS or record.name.startswith(OURS + ".")
+
+
 def _name_library_event(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
-    """A library's sentence becomes the field `said` of an event named `library.said`."""
+    """A library's sentence becomes the field `said` of an event named `library.said`.
+
+    Ours begin with the event's name; what follows it is what was said.
+    """
     record: logging.LogRecord = line.pop("_record")
     line.pop("_from_structlog", None)
-    line["said"] = line["event"]
-    line["event"] = "library.said"
+    line["event"], line["said"] = "library.said", line["event"]
+    if _is_ours(record):
+        line["event"], _, line["said"] = str(line["said"]).partition(" ")
     line["logger"] = record.name
     if held := getattr(record, "held_back", 0):
         line["held_back"] = held
