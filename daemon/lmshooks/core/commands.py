@@ -6,7 +6,8 @@ to a command of an earlier tenure changes nothing; the shell need not know.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition
@@ -16,7 +17,7 @@ from lmshooks.core.subscriptions import Endpoint
 class Post(NamedTuple):
     """POST this body. Answered by `attempted(post, outcome, now)`, exactly once."""
 
-    ticket: object
+    ticket: Any
     subscription_id: str
     endpoint: Endpoint
     delivery_id: str
@@ -42,7 +43,7 @@ class WriteState(NamedTuple):
     A write that certainly failed, or whose fate is unknown, is told by `write_failed(write, now)`.
     """
 
-    ticket: object
+    ticket: Any
     partition: Partition | None
     entries: tuple[tuple[bytes, bytes | None], ...]
 
@@ -50,7 +51,7 @@ class WriteState(NamedTuple):
 class Commit(NamedTuple):
     """Commit the group's offset. Answered by `committed(commit, ok, now)`."""
 
-    ticket: object
+    ticket: Any
     partition: Partition
     offset: int
     metadata: str
@@ -63,7 +64,7 @@ class Read(NamedTuple):
     by `expired(read, log_start, now)` when the log no longer holds `offset`, or by `read_failed(read, now)`.
     """
 
-    ticket: object
+    ticket: Any
     partition: Partition
     stream: int
     """Reads of one stream of a partition follow one another: the reader may stay where it is between them."""
@@ -71,10 +72,11 @@ class Read(NamedTuple):
     end: int
 
 
-class Bury(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Bury:
     """Write a dead letter. Answered by `buried(bury, ok, now)`."""
 
-    ticket: object
+    ticket: Any
     partition: Partition
     offset: int
     index: int
@@ -90,7 +92,7 @@ class Bury(NamedTuple):
 class AskEnd(NamedTuple):
     """Where does the partition's log end now? Answered by `ended(ask, log_end, now)`, or not at all."""
 
-    ticket: object
+    ticket: Any
     partition: Partition
 
 

@@ -1,9 +1,8 @@
-"""What became true? Values for logs and metrics; nothing decides by them.
-
-"""
+"""What became true? Values for logs and metrics; nothing decides by them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from lmshooks.core.events import LetterReason
@@ -45,7 +44,8 @@ class Consumed(NamedTuple):
     """Times an event was handed to a lane, or was left to a detached one."""
 
 
-class Lettered(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Lettered:
     """An event was given up: its dead letter is written."""
 
     partition: Partition
@@ -205,8 +205,25 @@ class Skipped(NamedTuple):
 
 
 Fact = (
-    Attempted | Consumed | Lettered | Detached | Attached | Suspended | Resumed | Claimed | Superseded | Released
-    | Checkpointed | Stalled | StateLost | WindowClosed | WindowDone | Expired | Reconfigured | Orphaned | GivenUp
+    Attempted
+    | Consumed
+    | Lettered
+    | Detached
+    | Attached
+    | Suspended
+    | Resumed
+    | Claimed
+    | Superseded
+    | Released
+    | Checkpointed
+    | Stalled
+    | StateLost
+    | WindowClosed
+    | WindowDone
+    | Expired
+    | Reconfigured
+    | Orphaned
+    | GivenUp
     | Skipped
 )
 

@@ -1,0 +1,266 @@
+"""What must be durable before the offset may move? The checkpoint of one owned partition.
+
+begin      target = the feed's read position when the checkpoint before began (R1); everything below it that is not
+           settled gets a record in the same write, the partition record first (R8)
+landed     the follower has read the write's last entry back, no other claim before it (R3): now the target is
+           committed, or becomes the window's `done`
+unknown    a write that failed or timed out: all its keys are written again, whatever memory believes (R4)
+"""
+
+from __future__ import annotations
+
+from lmshooks.core.commands import Commit, WriteState
+from lmshooks.core.facts import Checkpointed, Stalled, WindowClosed
+from lmshooks.core.lanes import Lane
+from lmshooks.core.ownership import METADATA, Ownership, State
+from lmshooks.core.positions import Position, start_of
+from lmshooks.core.records import (
+    DROPPED,
+    Kind,
+    LaneRecord,
+    PartRecord,
+    WindowRecord,
+    parse_key,
+    roster_key,
+    window_key,
+)
+from lmshooks.core.store import Flight, Recorded, needs_record
+from lmshooks.core.sweeping import closed
+
+TOMBSTONES = 100
+"""Real tombstones in one checkpoint, at most."""
+
+
+def due(own: Ownership, now: float) -> float:
+    """When may the next checkpoint begin? At once where something waits to be durable."""
+    limits = own.context.limits
+    urgent = (
+        not own.ready
+        or own.settled >= limits.checkpoint_events
+        or own.hurried
+        or len(own.epochs) > own.durable_epochs
+        or any(window.closing for window in own.windows.values())
+        or any(not lane.durable for lane in own.lanes.values())
+    )
+    return own.checkpointed_at + (limits.checkpoint_pause if urgent else limits.checkpoint_interval)
+
+
+def look(own: Ownership, now: float) -> None:
+    """Begin a checkpoint if one is due, give one up whose fate is unknown."""
+    store = own.store
+    flight = store.flight
+    if flight is not None:
+        late = flight.begun_at + own.context.limits.write_timeout
+        if now >= late:
+            unknown(own, now)
+        else:
+            own.context.wake_at(late)
+        return
+    if own.state is State.RELEASING:
+        quiet = not any(lane.out for lane in own.lanes.values())
+        if not own.clean and (quiet or own.hurried):
+            begin(own, now, final=True)
+    elif own.state is State.RUNNING and own.dirty:
+        when = due(own, now)
+        if now >= when:
+            begin(own, now)
+        else:
+            own.context.wake_at(when)
+
+
+def begin(own: Ownership, now: float, final: bool = False) -> None:
+    """Compose the write: everything that the target leaves behind is in it."""
+    store, context = own.store, own.context
+    target = own.position[0] if final else own.next_target
+    ends = {name: (window.read[0] if final else window.target) for name, window in own.windows.items()}
+    own.next_target = own.position[0]
+    for window in own.windows.values():
+        window.target = window.read[0]
+    own.checkpointed_at = now
+    own.settled = 0
+    contents: dict[bytes, Recorded | None] = {}
+    wanted: list[tuple[Position, Lane, bytes, LaneRecord]] = []
+    for lane in list(own.lanes.values()):
+        feed = own.feed_of(lane)
+        edge = start_of(target if lane.kind is Kind.REAL_TIME else ends.get(lane.subscription.window, feed[0]))
+        key = store.lane_key(lane.kind, lane.subscription.id)
+        if needs_record(lane, edge, feed):
+            record = lane.record(feed)
+            if store.must_write(key, record.encode(), record, now):
+                wanted.append((record.head, lane, key, record))
+            continue
+        if not _let_go(own, lane, key, edge, feed, contents) and key in store.unknown:
+            record = lane.record(feed)
+            wanted.append((record.head, lane, key, record))
+    target = _cut(own, wanted, target, ends)
+    lives = []
+    for _, lane, key, record in wanted:
+        contents[key] = Recorded(record.encode(), now, record)
+        lives.append(lane)
+    for key in list(store.recorded) + list(store.unknown):
+        parsed = parse_key(key)
+        if parsed and parsed.what == "lane" and (parsed.name, parsed.kind) not in own.lanes:
+            contents[key] = None
+    closings = {name: window.closing for name, window in own.windows.items() if window.closing}
+    for name, window in own.windows.items():
+        to, closed_at = window.closing or (window.to, window.closed_at)
+        content = WindowRecord(ends[name], to, closed_at).encode()
+        key = window_key(own.partition, name)
+        if store.must_write(key, content, None, now):
+            contents[key] = Recorded(content, now)
+    part = PartRecord(context.roster_digest, target, tuple(_epochs(own)), tuple(sorted(own.letters))).encode()
+    void = context.ledger.void.get(own.partition, {})
+    for key in void:
+        if key not in contents and key != store.part_key():
+            contents[key] = store.recorded.get(key)
+    if not contents and not void and not store.must_write(store.part_key(), part, None, now):
+        own.dirty = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
+        own.clean = final
+        if target > store.acknowledged:
+            _commit(own, target, 0, now, now)
+        return
+    everything = {store.part_key(): Recorded(part, now), **contents}
+    entries = store.compose((key, one.content if one else DROPPED) for key, one in everything.items())
+    if context.roster_digest not in context.ledger.rosters:
+        entries.insert(0, (roster_key(context.roster_digest), context.roster_bytes))
+    last_key = entries[-1][0]
+    entries[1:1] = [(key, None) for key in _tombstones(own, everything, now)]
+    write = WriteState((own, own.tenure), own.partition, tuple(entries))
+    store.flight = Flight(
+        write, (store.tenure, store.sequence), last_key, everything, target, ends, closings, tuple(lives),
+        len(own.epochs), context.roster_digest, now, final,
+    )  # fmt: skip
+    context.commands.append(write)
+    context.wake_at(now + context.limits.write_timeout)
+
+
+def _let_go(
+    own: Ownership, lane: Lane, key: bytes, edge: Position, feed: Position, contents: dict[bytes, Recorded | None]
+) -> bool:
+    """A lane that needs no record: drop the one there is if R2 allows; forget the lane if nothing is known of it.
+
+    Whether the log's word on the lane is settled by this.
+    """
+    store = own.store
+    recorded = store.recorded.get(key)
+    if recorded is not None or key in store.unknown:
+        window = own.windows.get(lane.subscription.window)
+        durable = store.acknowledged if lane.kind is Kind.REAL_TIME or window is None else window.done
+        if recorded is None or recorded.lane is None or store.may_drop(lane, recorded.lane, edge, feed, durable):
+            contents[key] = None
+            return True
+        return False
+    if lane.idle and not lane.failures and not lane.blocked:
+        lane.alive = False
+        own.lanes.pop(lane.identity, None)
+    return True
+
+
+def _cut(
+    own: Ownership, wanted: list[tuple[Position, Lane, bytes, LaneRecord]], target: int, ends: dict[str, int]
+) -> int:
+    """At most so many records a checkpoint, oldest heads first: the target is lowered to the oldest head left out."""
+    most = own.context.limits.checkpoint_records
+    if len(wanted) <= most:
+        return target
+    wanted.sort(key=lambda one: one[0])
+    for head, lane, _, _ in wanted[most:]:
+        if lane.kind is Kind.REAL_TIME:
+            target = min(target, head[0])
+        elif lane.subscription.window in ends:
+            ends[lane.subscription.window] = min(ends[lane.subscription.window], head[0])
+    del wanted[most:]
+    return max(target, own.store.acknowledged)
+
+
+def _epochs(own: Ownership) -> list[tuple[int, dict[str, str]]]:
+    """The cadence epochs that anything still owed can need."""
+    if len(own.epochs) > 1:
+        lowest = min([own.position, *(lane.head(own.feed_of(lane)) for lane in own.lanes.values())])[0]
+        lowest = min([lowest, own.store.acknowledged, *(window.done for window in own.windows.values())])
+        while len(own.epochs) > 1 and own.epochs[1][0] <= lowest:
+            del own.epochs[0]
+            own.durable_epochs = max(1, own.durable_epochs - 1)
+    return [(offset, dict(overrides)) for offset, overrides in own.epochs]
+
+
+def _tombstones(own: Ownership, writing: dict[bytes, Recorded | None], now: float) -> list[bytes]:
+    """Keys whose `dropped` value is older than the compaction lag: a real tombstone may follow."""
+    lag = own.context.limits.compaction_lag
+    found = []
+    for key, accepted in own.context.ledger.values.get(own.partition, {}).items():
+        if accepted.dropped and key not in writing and now - accepted.written_at > lag:
+            found.append(key)
+            if len(found) >= TOMBSTONES:
+                break
+    return found
+
+
+def unknown(own: Ownership, now: float) -> None:
+    """R4: the write failed or was not confirmed in time; it may yet land."""
+    store = own.store
+    if store.flight is None:
+        return
+    store.lost(store.flight)
+    store.flight = None
+    own.dirty = True
+    own.clean = False
+    own.context.facts.append(Stalled(own.partition, "write"))
+    own.checkpointed_at = now
+    own.context.wake_at(now + own.context.limits.checkpoint_interval)
+
+
+def landed(own: Ownership, offset: int, now: float) -> None:
+    """R3: the write is read back. What waited for it acts, and the target is committed."""
+    store = own.store
+    flight = store.flight
+    assert flight is not None
+    store.landed(flight)
+    store.flight = None
+    own.ready = True
+    own.back_off = 1.0
+    for lane in flight.lives:
+        if lane.alive and not lane.durable:
+            lane.durable = True
+        own.to_send[lane] = None
+    for name, end in flight.windows.items():
+        window = own.windows.get(name)
+        if window is None:
+            continue
+        window.done = max(window.done, end)
+        closing = flight.closings.get(name)
+        if closing is not None and window.closing == closing:
+            window.to, window.closed_at = closing
+            window.closing = None
+            window.next_look = 0.0
+            own.context.facts.append(WindowClosed(name, own.partition, window.read[0], window.to, window.closed_at))
+        closed(own, window, now)
+    own.durable_epochs = max(own.durable_epochs, min(flight.epochs, len(own.epochs)))
+    own.unstash(now)
+    for lane in own.lanes.values():
+        if lane.durable and not lane.out:
+            own.to_send[lane] = None
+    own.clean = flight.final
+    if flight.target > store.acknowledged:
+        _commit(own, flight.target, offset, flight.begun_at, now, len(flight.contents))
+    else:
+        own.context.facts.append(
+            Checkpointed(own.partition, len(flight.contents), flight.target, now - flight.begun_at)
+        )
+
+
+def _commit(own: Ownership, target: int, offset: int, begun_at: float, now: float, records: int = 0) -> None:
+    last = max(offset, own.tenure)
+    ticket = (own, own.tenure, begun_at, records)
+    own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{last}"))
+
+
+def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
+    """The group's answer to a commit; a commit that failed is made again by the next checkpoint."""
+    if not ok:
+        own.dirty = True
+        own.context.facts.append(Stalled(own.partition, "commit"))
+        return
+    own.store.acknowledged = max(own.store.acknowledged, commit.offset)
+    _, _, begun_at, records = commit.ticket
+    own.context.facts.append(Checkpointed(own.partition, records, commit.offset, now - begun_at))

@@ -1,0 +1,160 @@
+"""Who reads the log, and for whom? The live feed, the windows' feeds and the sweeps of one partition.
+
+    live feed      hands every event to the lanes attached to it; never waits: a full lane is left behind (detached)
+    window's feed  reads [done, to) once the window's end is durable; waits for a full lane that makes progress
+    sweep          an elevator for detached lanes, one a pace class, at most three; waits for its full riders likewise
+
+A pace class is floor(log4(the reader's rate / the lane's pace)), at most 2.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from lmshooks.core.events import Event
+from lmshooks.core.lanes import Lane
+from lmshooks.core.positions import Position, start_of
+from lmshooks.core.records import Kind
+
+PATIENCE = 10.0
+"""Seconds without a settled event after which a sweep leaves a full rider behind."""
+CLASSES = 3
+FACTOR = 4.0
+RECENT_EVENTS = 4000
+"""Events of the live feed kept while sweeps run, so that a sweep that has come this near can reach the feed."""
+TURN_BACK = 60.0
+"""Seconds after which a sweep turns back for lanes that wait behind it."""
+
+Parsed = tuple[Event, Mapping[str, Any]]
+
+
+class Stream:
+    """One reading pass: a sweep of a pace class, or a window's feed."""
+
+    def __init__(self, number: int, position: Position, window: str | None, pace_class: int = 0) -> None:
+        self.number = number
+        self.position = position
+        """Everything before it was offered to whom it concerns."""
+        self.window = window
+        self.pace_class = pace_class
+        self.riders: dict[tuple[str, Kind], Lane] = {}
+        self.exact: dict[Position, list[Lane]] = {}
+        """Positions below their horizons that riders still want."""
+        self.chunk: deque[Parsed] = deque()
+        self.chunk_end = position[0]
+        self.reading = False
+        self.waits_for: Lane | None = None
+        self.asked_at = 0.0
+        self.turned_at = 0.0
+        self.rate = 0.0
+        """Log records a second, moving average over its reads."""
+
+    def board(self, lane: Lane, now: float) -> None:
+        """A detached lane rides from its position on."""
+        self.riders[lane.identity] = lane
+        lane.boarded = (now, max(lane.next, self.position)[0])
+        for position in lane.missing:
+            self.exact.setdefault(position, []).append(lane)
+        for position in lane.needed:
+            self.exact.setdefault(position, []).append(lane)
+
+    def leave(self, lane: Lane, now: float) -> None:
+        """A lane rides no longer; what it was learnt of its pace stays with it."""
+        self.riders.pop(lane.identity, None)
+        learn_pace(lane, self.position[0], now)
+        lane.boarded = None
+        if self.waits_for is lane:
+            self.waits_for = None
+
+    def rewind(self, position: Position) -> None:
+        """Turn back: go on reading from an earlier place."""
+        self.position = position
+        self.chunk.clear()
+        self.chunk_end = position[0]
+
+
+def learn_pace(lane: Lane, offset: int, now: float) -> None:
+    """Update a rider's pace (log records a second) once it has ridden long enough to tell."""
+    if lane.boarded is None:
+        return
+    since, origin = lane.boarded
+    if now - since >= 1.0:
+        seen = max(0.0, (offset - origin) / (now - since))
+        lane.pace = seen if lane.pace is None else 0.5 * lane.pace + 0.5 * seen
+
+
+def pace_class(lane: Lane, rate: float) -> int:
+    """Which sweep suits the lane? Unknown is fastest."""
+    if lane.pace is None or rate <= 0:
+        return 0
+    ratio = rate / max(lane.pace, 1e-9)
+    found = 0
+    while ratio >= FACTOR and found < CLASSES - 1:
+        ratio /= FACTOR
+        found += 1
+    return found
+
+
+def worth_waiting(lane: Lane, stream: Stream, now: float) -> bool:
+    """Does the stream wait for this full rider? Only while it settles, and only if it is of the stream's class."""
+    if lane.failures or lane.blocked:
+        return False
+    boarded = lane.boarded[0] if lane.boarded else stream.asked_at
+    if now - max(lane.settled_at, boarded) >= PATIENCE:
+        return False
+    learn_pace(lane, stream.position[0], now)
+    if lane.boarded and now - lane.boarded[0] >= 1.0:
+        lane.boarded = (now, stream.position[0])
+    return pace_class(lane, stream.rate) <= stream.pace_class
+
+
+class Recent:
+    """The live feed's last events, for sweeps that have nearly reached it."""
+
+    def __init__(self) -> None:
+        self.batches: deque[tuple[int, list[Parsed], int]] = deque()
+        self.count = 0
+
+    def keep(self, start: int, events: list[Parsed], end: int) -> None:
+        """Remember a batch that the live feed has passed."""
+        if self.batches and self.batches[-1][2] != start:
+            self.clear()
+        self.batches.append((start, events, end))
+        self.count += len(events)
+        while self.count > RECENT_EVENTS and len(self.batches) > 1:
+            self.count -= len(self.batches.popleft()[1])
+
+    def clear(self) -> None:
+        """Nobody needs it now."""
+        self.batches.clear()
+        self.count = 0
+
+    def since(self, position: Position) -> tuple[list[Parsed], int] | None:
+        """Everything from `position` to the live feed's, with that offset; None where it reaches not so far back."""
+        if not self.batches or self.batches[0][0] > position[0]:
+            return None
+        found = [one for _, events, _ in self.batches for one in events if one[0].position >= position]
+        return found, self.batches[-1][2]
+
+
+class WindowFeed:
+    """One window in one partition: its durable range and how far it is read."""
+
+    def __init__(self, name: str, done: int, to: int, closed_at: float) -> None:
+        self.name = name
+        self.done = done
+        """Durable: everything before it is settled or covered by lane records."""
+        self.to = to
+        """The end of the range that may be read: durable."""
+        self.closed_at = closed_at
+        self.read: Position = start_of(done)
+        self.target = done
+        """The next checkpoint's `done`."""
+        self.closing: tuple[int, float] | None = None
+        """(end, scheduled close) that is decided but not yet durable."""
+        self.asked_at: float | None = None
+        """When the log's end was asked for, for a close."""
+        self.next_look = 0.0
+        self.stream: Stream | None = None

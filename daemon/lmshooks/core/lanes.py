@@ -1,0 +1,313 @@
+"""What is a subscription owed from a partition, and what of it may go out now?
+
+A lane holds events that are not settled in two places: `waiting`, by key, in order; and `pending`, the deliveries that
+were attempted or split. Positions whose bytes are not in memory are `missing` (owed) or `needed` (of a pending
+delivery); re-reading the log below the horizon takes exactly these (R7). While it is attached, the lane follows its
+feed; detached, `next` says where its reading goes on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import chain
+
+from lmshooks.core.deliveries import Delivery, delivery_of
+from lmshooks.core.events import Event
+from lmshooks.core.positions import Partition, Position, just_past
+from lmshooks.core.records import Kind, LaneRecord, PendingRecord
+from lmshooks.core.subscriptions import Order, Subscription
+
+PROBATION = 30.0
+"""Seconds: a lane whose next attempt is further away does not keep its queue in memory."""
+
+
+class Lane:
+    """One lane; every method is told `now` where time matters."""
+
+    def __init__(self, subscription: Subscription, partition: Partition, kind: Kind, position: Position) -> None:
+        self.subscription = subscription
+        self.partition = partition
+        self.kind = kind
+        self.attached = True
+        self.next = position
+        """Detached: where reading goes on. Attached: what lies before it is ignored (the lane may be ahead)."""
+        self.horizon = position
+        self.waiting: dict[str, deque[Event]] = {}
+        self.ready: dict[str, None] = {}
+        """Keys with waiting events of which no delivery is pending, in the order they became so."""
+        self.queued = 0
+        """Unsettled events in memory, those of pending deliveries included."""
+        self.queued_bytes = 0
+        self.pending: list[Delivery] = []
+        self.due: dict[str, float] = {}
+        """Delivery id -> when its next attempt may be made."""
+        self.missing: set[Position] = set()
+        self.needed: dict[Position, Delivery] = {}
+        self.out = 0
+        """Deliveries whose attempt is under way."""
+        self.held_until = 0.0
+        """The whole lane waits: Retry-After, or several failures in a row."""
+        self.failures = 0
+        """Failed attempts in a row with no success between."""
+        self.failing_since: float | None = None
+        self.last_status = ""
+        self.durable = True
+        """R9: a new or moved lane posts nothing before its record is durable."""
+        self.alive = True
+        """False once the lane's life is over: answers that still come settle nothing."""
+        self.orphan_since: float | None = None
+        self.blocked = False
+        """Suspended, inactive or orphaned: it owes, and sends nothing."""
+        self.settled_at = 0.0
+        """When it last settled something: whom a sweep waits for."""
+        self.boarded: tuple[float, int] | None = None
+        """When and at which offset it boarded its sweep."""
+        self.pace: float | None = None
+        """Log records passed a second while riding; None until known."""
+        self.head_at: float | None = None
+        """As far as known from its record: when the event at its head was written."""
+
+    @property
+    def identity(self) -> tuple[str, Kind]:
+        """What the lane is known by within its partition."""
+        return (self.subscription.id, self.kind)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that is known of is owed."""
+        return not (self.queued or self.pending or self.missing)
+
+    def key_of(self, event: Event, learner: object) -> str:
+        """Within what is this event's order kept?"""
+        if self.subscription.order is Order.LEARNER:
+            return f"{event.account}\0{learner}"
+        return event.account
+
+    @property
+    def full(self) -> bool:
+        """Whether no further event is taken in; a failing lane holds one delivery's worth."""
+        subscription = self.subscription
+        cap = subscription.queue_events
+        if self.failures:
+            cap = min(cap, subscription.max_events)
+        return self.queued >= cap or self.queued_bytes >= subscription.queue_bytes
+
+    @property
+    def roomy(self) -> bool:
+        """Hysteresis: whether it may board a sweep, or attach."""
+        subscription = self.subscription
+        cap = min(subscription.queue_events, subscription.max_events) if self.failures else subscription.queue_events
+        return self.queued * 2 <= cap and self.queued_bytes * 2 <= subscription.queue_bytes
+
+    def head(self, feed: Position) -> Position:
+        """The first position that is not settled, `feed` being its feed's read position."""
+        known = [queue[0].position for queue in self.waiting.values()]
+        known += [delivery.members[0] for delivery in self.pending]
+        if self.missing:
+            known.append(min(self.missing))
+        ahead = max(self.next, feed) if self.attached else self.next
+        return min(known, default=ahead)
+
+    def oldest(self) -> float | None:
+        """When the oldest unsettled event in memory was written; its record's word where none is."""
+        first: Event | None = None
+        for event in chain(
+            (queue[0] for queue in self.waiting.values()),
+            (event for delivery in self.pending for event in delivery.events.values()),
+        ):
+            if first is None or event.position < first.position:
+                first = event
+        if first is None or (self.missing and min(self.missing) < first.position):
+            return self.head_at
+        return first.written_at
+
+    # taking in
+
+    def take(self, event: Event, key: str) -> None:
+        """Append an event that is wanted; the caller has seen to the room."""
+        queue = self.waiting.get(key)
+        if queue is None:
+            queue = self.waiting[key] = deque()
+            if not self._busy(key):
+                self.ready[key] = None
+        queue.append(event)
+        self.queued += 1
+        self.queued_bytes += len(event.raw)
+
+    def retake(self, event: Event, key: str) -> bool:
+        """Take an event below the horizon if it is one of those still owed or pending; whether it was."""
+        position = event.position
+        delivery = self.needed.pop(position, None)
+        if delivery is not None:
+            delivery.events[position] = event
+            delivery.account_json = event.account_json
+            delivery.size += len(event.raw)
+            self.queued += 1
+            self.queued_bytes += len(event.raw)
+            return True
+        if position in self.missing:
+            self.missing.discard(position)
+            self.take(event, key)
+            return True
+        return False
+
+    def _busy(self, key: str) -> bool:
+        if self.subscription.order is Order.NONE:
+            return False
+        return any(key in delivery.keys for delivery in self.pending)
+
+    # sending
+
+    def sendable(self, now: float) -> Delivery | None:
+        """The delivery that may be posted now: a pending one that is due, or a new one of what waits."""
+        if self.blocked or not self.durable or not self.alive or self.held_until > now:
+            return None
+        subscription = self.subscription
+        probing = self.failures >= subscription.max_in_flight or (self.failures > 0 and self.held_until > 0)
+        if self.out >= (1 if probing else subscription.max_in_flight):
+            return None
+        taken: set[str] = set()
+        ordered = subscription.order is not Order.NONE
+        for delivery in self.pending:
+            free = not (ordered and any(key in taken for key in delivery.keys))
+            if free and not delivery.out and delivery.whole and self.due.get(delivery.id, 0.0) <= now:
+                return delivery
+            taken.update(delivery.keys)
+        if self.pending and probing:
+            return None
+        return self._form() if self.ready else None
+
+    def _form(self) -> Delivery:
+        """All that waits for one account and may go, up to max_events and max_bytes."""
+        subscription = self.subscription
+        first = next(iter(self.ready))
+        account_json = self.waiting[first][0].account_json
+        keys = [first]
+        if subscription.order is Order.LEARNER:
+            account = self.waiting[first][0].account
+            keys = [key for key in self.ready if self.waiting[key][0].account == account]
+        events: list[Event] = []
+        size = 0
+        used: list[str] = []
+        for key in keys:
+            queue = self.waiting[key]
+            before = len(events)
+            while queue and len(events) < subscription.max_events:
+                event = queue[0]
+                larger = size + len(event.raw)
+                if events and (larger > subscription.max_bytes or event.account_json != account_json):
+                    break
+                events.append(queue.popleft())
+                size = larger
+            if len(events) > before:
+                used.append(key)
+            if not queue:
+                del self.waiting[key]
+            if len(events) >= subscription.max_events:
+                break
+        if len(used) > 1:
+            events.sort(key=lambda event: event.position)
+        ordered = subscription.order is not Order.NONE
+        for key in used:
+            if ordered or key not in self.waiting:
+                self.ready.pop(key, None)
+        delivery = delivery_of(subscription.id, self.partition, events, tuple(used))
+        self.pending.append(delivery)
+        self.horizon = max(self.horizon, just_past(events[-1].position))
+        return delivery
+
+    def settle(self, delivery: Delivery, now: float) -> int:
+        """The delivery is over: its events are delivered, buried or given up. Returns the bytes set free."""
+        self.pending.remove(delivery)
+        self.due.pop(delivery.id, None)
+        for member in delivery.members:
+            self.needed.pop(member, None)
+        self.queued -= len(delivery.events)
+        self.queued_bytes -= delivery.size
+        self.settled_at = now
+        for key in delivery.keys:
+            if key in self.waiting and not self._busy(key):
+                self.ready[key] = None
+        return delivery.size
+
+    def split(self, delivery: Delivery) -> None:
+        """Halves replace a refused delivery, in order (halves of halves too, until the bad event stands alone)."""
+        place = self.pending.index(delivery)
+        middle = len(delivery.members) // 2
+        halves = []
+        for members in (delivery.members[:middle], delivery.members[middle:]):
+            half = delivery_of(
+                self.subscription.id, self.partition, [delivery.events[member] for member in members], delivery.keys
+            )
+            halves.append(half)
+        self.pending[place : place + 1] = halves
+        self.due.pop(delivery.id, None)
+
+    def shed(self) -> int:
+        """Let the bytes go, keep the positions: what is owed is read again when it is due. Returns the bytes freed.
+
+        Requests under way keep theirs; they end and settle by position.
+        """
+        freed = 0
+        first = None
+        for queue in self.waiting.values():
+            for event in queue:
+                freed += len(event.raw)
+                self.queued -= 1
+                if event.position < self.horizon:
+                    self.missing.add(event.position)
+                if first is None or event.position < first:
+                    first = event.position
+        self.waiting.clear()
+        self.ready.clear()
+        for delivery in self.pending:
+            if delivery.out:
+                continue
+            for event in delivery.events.values():
+                self.needed[event.position] = delivery
+            if delivery.events:
+                self.queued -= len(delivery.events)
+                freed += delivery.size
+                first = delivery.members[0] if first is None else min(first, delivery.members[0])
+                delivery.events.clear()
+                delivery.size = 0
+        self.queued_bytes -= freed
+        lowest = [place for place in (first, min(self.needed, default=None), min(self.missing, default=None)) if place]
+        self.next = min([self.next, *lowest])
+        return freed
+
+    # its record
+
+    def record(self, feed: Position) -> LaneRecord:
+        """What must be durable of it (R7)."""
+        head = self.head(feed)
+        owed = set(self.missing)
+        for queue in self.waiting.values():
+            for event in queue:
+                if event.position >= self.horizon:
+                    break
+                owed.add(event.position)
+        pending = tuple(
+            PendingRecord(one.id, one.members, one.keys, one.attempts, one.refusals) for one in self.pending
+        )
+        return LaneRecord(
+            head, max(self.horizon, head), tuple(sorted(owed)), pending, self.orphan_since, self.failing_since,
+            None if self.idle else self.oldest(),
+        )  # fmt: skip
+
+    def restore(self, record: LaneRecord) -> None:
+        """Take the place that a record names; the lane is detached until it is seen to stand at its feed."""
+        self.attached = False
+        self.next = record.head
+        self.horizon = record.horizon
+        self.missing = set(record.owed)
+        self.orphan_since = record.orphan_since
+        self.failing_since = record.failing_since
+        self.head_at = record.head_at
+        for one in record.pending:
+            delivery = Delivery(one.id, one.members, one.keys)
+            delivery.attempts = one.attempts
+            delivery.refusals = one.refusals
+            self.pending.append(delivery)
+            for member in one.members:
+                self.needed[member] = delivery

@@ -1,0 +1,96 @@
+"""How does it stand? The machine's state gathered into Stats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmshooks.core.lanes import Lane
+from lmshooks.core.ownership import Ownership
+from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
+
+if TYPE_CHECKING:
+    from lmshooks.core.dispatcher import Dispatcher
+
+
+def picture(dispatcher: Dispatcher, now: float) -> Stats:
+    """Everything at this moment; costs O(lanes in memory), not O(subscriptions)."""
+    context = dispatcher.context
+    lanes: dict[str, list[tuple[Ownership, Lane]]] = {}
+    for own in dispatcher.owned.values():
+        for lane in own.lanes.values():
+            lanes.setdefault(lane.subscription.id, []).append((own, lane))
+    told = dict.fromkeys(lanes)
+    told.update(dict.fromkeys(context.ledger.suspensions))
+    told.update({one.id: None for one in context.configuration.subscriptions.values() if not one.active})
+    windows = []
+    for name, schedule in context.configuration.windows.items():
+        feeds = [own.windows[name] for own in dispatcher.owned.values() if name in own.windows]
+        windows.append(
+            WindowStats(
+                name,
+                schedule.next_close(now),
+                max((feed.closed_at for feed in feeds), default=0.0),
+                sum(feed.done < feed.to for feed in feeds),
+            )
+        )
+    return Stats(
+        tuple(_subscription(dispatcher, name, lanes.get(name, []), now) for name in told),
+        tuple(_partition(own) for own in dispatcher.owned.values()),
+        tuple(windows),
+        len(context.configuration.subscriptions),
+        context.configuration.version,
+        dispatcher.posts,
+        dispatcher.failing_posts,
+        context.memory,
+    )
+
+
+def _subscription(
+    dispatcher: Dispatcher, name: str, lanes: list[tuple[Ownership, Lane]], now: float
+) -> SubscriptionStats:
+    context = dispatcher.context
+    subscription = context.configuration.subscriptions.get(name)
+    suspended = context.ledger.suspensions.get(name)
+    state = "active"
+    if subscription is None:
+        state = "orphaned"
+    elif suspended is not None:
+        state = "suspended"
+    elif not subscription.active:
+        state = "inactive"
+    behind = 0
+    for own, lane in lanes:
+        feed = own.feed_of(lane)
+        if not lane.attached:
+            behind += max(0, feed[0] - lane.next[0])
+    oldest = [at for at in (lane.oldest() for _, lane in lanes) if at is not None]
+    since = [lane.failing_since for _, lane in lanes if lane.failing_since is not None]
+    attempts = [at for _, lane in lanes if lane.failures for at in (max(lane.held_until, *lane.due.values(), 0.0),)]
+    return SubscriptionStats(
+        name,
+        subscription.account if subscription else "",
+        state,
+        suspended,
+        sum(lane.attached for _, lane in lanes),
+        sum(not lane.attached for _, lane in lanes),
+        sum(lane.failures > 0 for _, lane in lanes),
+        sum(lane.out for _, lane in lanes),
+        sum(lane.queued for _, lane in lanes),
+        behind,
+        min(oldest, default=None),
+        min(since, default=None),
+        min((at for at in attempts if at > now), default=None),
+        next((lane.last_status for _, lane in lanes if lane.last_status), ""),
+    )
+
+
+def _partition(own: Ownership) -> PartitionStats:
+    state = own.state.value
+    if state == "running" and not own.ready:
+        state = "starting"
+    elif state == "running" and own.held:
+        state = "held"
+    return PartitionStats(
+        own.partition, state, own.tenure, own.position[0], own.store.acknowledged, own.log_end, len(own.sweeps),
+        len(own.letters), own.checkpointed_at,
+    )  # fmt: skip

@@ -1,0 +1,113 @@
+"""What does a change of configuration do to lanes?
+
+added        both lanes begin at the live position, recorded before the first post (R9)
+changed      of what no delivery has taken yet, everything is read again under the new rules
+moved        to another window: the lane takes its position along (R10)
+retired      `active: false`: what is owed is held; with `resume: now` it is given up, counted and logged
+activated    goes on where it stood; after `resume: now`, at the live position, as a new life
+removed      an orphan: recorded, not sent, forgotten after the grace
+cadence      begins at the log's end, as an epoch in the partition record (R11)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lmshooks.core.configuration import Configuration
+from lmshooks.core.context import Context, skips
+from lmshooks.core.facts import Reconfigured
+from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.records import Kind
+from lmshooks.core.subscriptions import Subscription
+
+
+def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration, now: float) -> None:
+    """Apply another configuration to everything that is owned."""
+    old = context.configuration.subscriptions
+    context.use(new)
+    added = [name for name in new.subscriptions if name not in old]
+    removed = [name for name in old if name not in new.subscriptions]
+    changed = [name for name, one in new.subscriptions.items() if name in old and old[name] != one]
+    for own in owned:
+        if own.state is not State.RUNNING:
+            continue
+        own.dirty = True
+        own.see_windows(now)
+        for name in added:
+            _add(own, name, now)
+        for name in changed:
+            _change(own, old[name], new.subscriptions[name], now)
+        for name in removed:
+            for kind in Kind:
+                own.orphan(own.lanes.get((name, kind)) or own.place(name, kind, _place(own, old[name], kind)), now)
+                lane = own.lanes[name, kind]
+                context.memory -= lane.shed()
+        own.see_epoch(now)
+    context.facts.append(
+        Reconfigured(
+            new.version,
+            tuple(added),
+            tuple(changed),
+            tuple(removed),
+            tuple(name for name in changed if new.subscriptions[name].active and not old[name].active),
+            tuple(name for name in changed if old[name].active and not new.subscriptions[name].active),
+        )
+    )
+
+
+def _place(own: Ownership, subscription: Subscription, kind: Kind) -> tuple[int, int]:
+    """Where a lane stands of which nothing is known: with its feed."""
+    if kind is Kind.REAL_TIME:
+        return own.position
+    window = own.windows.get(subscription.window)
+    return window.read if window else own.position
+
+
+def _add(own: Ownership, name: str, now: float) -> None:
+    for kind in Kind:
+        lane = own.lanes.get((name, kind))
+        if lane is None:
+            own.place(name, kind, own.position)
+            continue
+        lane.subscription = own.context.configuration.subscriptions[name]
+        lane.orphan_since = None
+        lane.blocked = own.context.blocked(name)
+        lane.durable = False
+        own.settle_place(lane)
+
+
+def _change(own: Ownership, old: Subscription, new: Subscription, now: float) -> None:
+    if skips(old) and not skips(new):
+        for kind in Kind:
+            gone = own.lanes.pop((new.id, kind), None)
+            if gone is not None:
+                own.end_life(gone)
+            own.place(new.id, kind, own.position)
+        return
+    if skips(new) and not skips(old):
+        for kind in Kind:
+            lane = own.lanes.get((new.id, kind))
+            if lane is not None:
+                own.give_up(lane, "retired")
+        return
+    rerouted = (old.account, old.events, old.filter, old.order) != (new.account, new.events, new.filter, new.order)
+    moved = old.window != new.window
+    for kind in Kind:
+        lane = own.lanes.get((new.id, kind))
+        if lane is None and moved and kind is Kind.WINDOWED:
+            lane = own.place(new.id, kind, _place(own, old, kind))
+        if lane is None:
+            continue
+        if moved and kind is Kind.WINDOWED:
+            if lane.attached:
+                lane.next = max(lane.next, _place(own, old, kind))
+                lane.attached = False
+            lane.durable = False
+        lane.subscription = new
+        blocked = own.context.blocked(new.id)
+        if rerouted or (blocked and not lane.blocked):
+            own.shed(lane, "changed")
+        lane.blocked = blocked
+        own.settle_place(lane)
+        own.to_send[lane] = None
+    own.context.wake_at(now)

@@ -1,0 +1,119 @@
+"""What is known to be durable of one partition? The records in the log, and the one write under way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from lmshooks.core.commands import WriteState
+from lmshooks.core.lanes import Lane
+from lmshooks.core.ledger import Accepted
+from lmshooks.core.positions import Partition, Position, start_of
+from lmshooks.core.records import Kind, LaneRecord, content_of, lane_key, part_key, stamped
+
+SOFT_AGE = 600.0
+"""Seconds after which attempt counts alone are a reason to write a record again."""
+
+
+class Recorded(NamedTuple):
+    """What lies in the log for a key, as far as acknowledged."""
+
+    content: bytes
+    written_at: float
+    lane: LaneRecord | None = None
+
+
+class Flight(NamedTuple):
+    """The one state write that is under way."""
+
+    write: WriteState
+    stamp: tuple[int, int]
+    last_key: bytes
+    contents: dict[bytes, Recorded | None]
+    target: int
+    windows: dict[str, int]
+    closings: dict[str, tuple[int, float]]
+    lives: tuple[Lane, ...]
+    """The lanes whose records it holds: an acknowledgement counts only for the life it was written for."""
+    epochs: int
+    roster: str
+    begun_at: float
+    final: bool
+
+
+class Store:
+    """What is known to be durable of one partition in one tenure."""
+
+    def __init__(self, partition: Partition, tenure: int, committed: int) -> None:
+        self.partition = partition
+        self.tenure = tenure
+        self.sequence = 0
+        self.recorded: dict[bytes, Recorded] = {}
+        self.unknown: set[bytes] = set()
+        """Keys of which the log may hold anything: written again whatever memory believes (R4)."""
+        self.flight: Flight | None = None
+        self.acknowledged = committed
+        """The group's committed offset, as acknowledged."""
+
+    def adopt(self, key: bytes, accepted: Accepted, lane: LaneRecord | None) -> None:
+        """What the ledger accepted before this tenure began."""
+        content = content_of(orjson.loads(accepted.value))
+        self.recorded[key] = Recorded(content, accepted.written_at, lane)
+
+    def must_write(self, key: bytes, content: bytes, lane: LaneRecord | None, now: float) -> bool:
+        """Whether the log does not already say this; attempt counts alone wait until they are old."""
+        known = self.recorded.get(key)
+        if known is None or key in self.unknown:
+            return True
+        if known.content == content:
+            return False
+        if lane is not None and known.lane is not None and known.lane.essence() == lane.essence():
+            return now - known.written_at >= SOFT_AGE
+        return True
+
+    def may_drop(self, lane: Lane | None, recorded: LaneRecord, target: Position, feed: Position, durable: int) -> bool:
+        """R2: a lane's record goes only when the lane is attached, its head is at or past the target, nothing in the
+        record is pending, and the recorded position is not past what is acknowledged as durable (`durable`)."""
+        if lane is None:
+            return recorded.head <= start_of(durable)
+        if not lane.attached or lane.orphan_since is not None or lane.head(feed) < target:
+            return False
+        still = {delivery.id for delivery in lane.pending}
+        if any(one.id in still for one in recorded.pending) or lane.missing or lane.needed:
+            return False
+        return recorded.head <= start_of(durable)
+
+    def compose(self, contents: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes | None]]:
+        """Stamp the contents of one write; every value gets the write's own sequence."""
+        self.sequence += 1
+        return [(key, stamped(self.tenure, self.sequence, content)) for key, content in contents]
+
+    def lost(self, flight: Flight) -> None:
+        """R4: the fate of a write is unknown."""
+        self.unknown.update(flight.contents)
+
+    def landed(self, flight: Flight) -> None:
+        """The write was read back: it lies in the log as written."""
+        for key, recorded in flight.contents.items():
+            self.unknown.discard(key)
+            if recorded is None:
+                self.recorded.pop(key, None)
+            else:
+                self.recorded[key] = recorded
+
+    def part_key(self) -> bytes:
+        """The partition record's key."""
+        return part_key(self.partition)
+
+    def lane_key(self, kind: Kind, subscription_id: str) -> bytes:
+        """A lane record's key."""
+        return lane_key(self.partition, kind, subscription_id)
+
+
+def needs_record(lane: Lane, target: Position, feed: Position) -> bool:
+    """R1: a head below the target, a detached lane, a lane ahead of its feed; and every lane not yet durable (R9)."""
+    if not lane.attached or not lane.durable or lane.orphan_since is not None or lane.next > feed:
+        return True
+    return lane.head(feed) < target

@@ -1,0 +1,265 @@
+"""How does a reading pass move? Offers its events to lanes, waits for full ones, reads on, ends at the feed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lmshooks.core.commands import AskEnd, Read
+from lmshooks.core.context import skips
+from lmshooks.core.events import Event, Record, parse
+from lmshooks.core.facts import Expired, WindowDone
+from lmshooks.core.feeds import TURN_BACK, Stream, WindowFeed, pace_class, worth_waiting
+from lmshooks.core.lanes import Lane
+from lmshooks.core.ownership import Ownership, State, learner
+from lmshooks.core.positions import just_past, start_of
+from lmshooks.core.records import Kind
+from lmshooks.core.subscriptions import Subscription
+
+BOARDING = 0.2
+"""Seconds between looks at which detached lanes are due."""
+
+
+def board(own: Ownership, now: float) -> None:
+    """Give every detached lane that is due a place in a sweep of its pace."""
+    due = [lane for lane in own.lanes.values() if not lane.attached and lane.boarded is None and _due(own, lane, now)]
+    due.sort(key=lambda lane: lane.next)
+    for lane in due:
+        if not (lane.missing or lane.needed):
+            own.settle_place(lane)
+            if lane.attached:
+                continue
+            if lane.next >= own.limit_of(lane):
+                continue
+        rate = max((sweep.rate for sweep in own.sweeps), default=0.0)
+        wanted = pace_class(lane, rate)
+        sweep = next((one for one in own.sweeps if one.pace_class == wanted), None)
+        if sweep is None:
+            sweep = Stream(next(own.streams_made), lane.next, None, wanted)
+            sweep.turned_at = now
+            own.sweeps.append(sweep)
+        elif lane.next < sweep.position:
+            if now - sweep.turned_at < TURN_BACK or sweep.reading:
+                continue
+            sweep.turned_at = now
+            sweep.rewind(lane.next)
+        sweep.board(lane, now)
+    for sweep in list(own.sweeps):
+        pump(own, sweep, now)
+
+
+def _due(own: Ownership, lane: Lane, now: float) -> bool:
+    if lane.blocked or not lane.durable or not lane.roomy or lane.held_until > now:
+        return False
+    if lane.failures and lane.due and min(lane.due.values()) > now:
+        return False
+    return bool(lane.missing or lane.needed) or lane.next < own.limit_of(lane)
+
+
+def pump(own: Ownership, stream: Stream, now: float) -> None:
+    """Go on with a pass as far as it can without waiting."""
+    stream.waits_for = None
+    while True:
+        while stream.chunk:
+            event, fields = stream.chunk[0]
+            if not _offer(own, stream, event, fields, now):
+                stream.position = max(stream.position, event.position)
+                _tell_window(own, stream)
+                own.context.wake_at(now + 1.0)
+                return
+            stream.chunk.popleft()
+        stream.position = max(stream.position, start_of(stream.chunk_end))
+        if _arrived(own, stream, now) or stream.reading:
+            return
+        recent = own.recent.since(stream.position) if stream.window is None else None
+        if recent and recent[1] > stream.position[0]:
+            stream.chunk.extend(recent[0])
+            stream.chunk_end = recent[1]
+            continue
+        end = own.windows[stream.window].to if stream.window else max(own.log_end, own.position[0])
+        if stream.position[0] >= end:
+            return
+        stream.reading = True
+        stream.asked_at = now
+        ticket = (own, own.tenure, stream)
+        own.context.commands.append(Read(ticket, own.partition, stream.number, stream.position[0], end))
+        return
+
+
+def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset: int, now: float) -> None:
+    """A chunk that was asked for is here."""
+    stream.reading = False
+    if next_offset > stream.position[0] and not stream.chunk:
+        limit = own.context.limits.event_bytes
+        for record in records:
+            for one in parse(record, limit)[0]:
+                if one[0].position >= stream.position:
+                    stream.chunk.append(one)
+        taken = max(now - stream.asked_at, 1e-6)
+        rate = len(records) / taken
+        stream.rate = rate if not stream.rate else 0.8 * stream.rate + 0.2 * rate
+        stream.chunk_end = next_offset
+    pump(own, stream, now)
+
+
+def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
+    """The log no longer holds where the pass stands: go on from its start, and say what is lost."""
+    stream.reading = False
+    own.log_start = max(own.log_start, log_start)
+    for lane in list(own.lanes.values()) if stream.window else list(stream.riders.values()):
+        if stream.window is None or (lane.kind is Kind.WINDOWED and not lane.attached):
+            own.expire(lane, log_start, now)
+    if stream.window:
+        own.context.facts.append(Expired(None, own.partition, stream.position[0], log_start))
+    stream.rewind(max(stream.position, start_of(log_start)))
+    pump(own, stream, now)
+
+
+def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, Any], now: float) -> bool:
+    """Hand one event to whom it concerns; False where the pass waits for a full lane."""
+    position = event.position
+    for lane in stream.exact.pop(position, ()):
+        if stream.riders.get(lane.identity) is lane and lane.alive:
+            if lane.retake(event, lane.key_of(event, learner(fields))):
+                own.context.memory += len(event.raw)
+                own.to_send[lane] = None
+    subscriptions = own.context.index.match(event.account, event.name)
+    if not subscriptions:
+        return True
+    kind = own.kind_of(event)
+    for subscription in subscriptions:
+        found = _concerned(own, stream, subscription, kind, event)
+        if found is None or (subscription.filter is not None and not subscription.filter(fields)):
+            continue
+        if found.blocked:
+            own.detach(found, position, "blocked")
+            continue
+        if found.full:
+            if worth_waiting(found, stream, now):
+                stream.waits_for = found
+                return False
+            if stream.window is None:
+                found.next = max(found.next, position)
+                stream.leave(found, now)
+            else:
+                own.detach(found, position, "full")
+            continue
+        found.take(event, found.key_of(event, learner(fields)))
+        own.context.memory += len(event.raw)
+        own.to_send[found] = None
+        if not found.attached:
+            found.next = just_past(position)
+    return True
+
+
+def _concerned(own: Ownership, stream: Stream, subscription: Subscription, kind: Kind, event: Event) -> Lane | None:
+    """The lane of the subscription that takes this event from this pass, if any."""
+    position = event.position
+    if stream.window is None:
+        lane = stream.riders.get((subscription.id, kind))
+        if lane is None or position < lane.next or position < lane.horizon or position >= own.limit_of(lane):
+            return None
+        return lane
+    if kind is not Kind.WINDOWED or subscription.window != stream.window or skips(subscription):
+        return None
+    lane = own.lanes.get((subscription.id, kind))
+    if lane is None:
+        return own.make(subscription.id, kind, position)
+    if not lane.attached or position < lane.next or position < lane.horizon:
+        return None
+    return lane
+
+
+def _tell_window(own: Ownership, stream: Stream) -> None:
+    if stream.window:
+        window = own.windows[stream.window]
+        window.read = max(window.read, min(stream.position, start_of(window.to)))
+        own.dirty = True
+
+
+def _arrived(own: Ownership, stream: Stream, now: float) -> bool:
+    """Who has reached its feed attaches; whether the pass is over."""
+    if stream.window:
+        _tell_window(own, stream)
+        window = own.windows[stream.window]
+        if window.read < start_of(window.to):
+            return False
+        window.stream = None
+        own.context.facts.append(WindowDone(window.name, own.partition, window.to))
+        return True
+    for lane in list(stream.riders.values()):
+        lane.next = max(lane.next, min(stream.position, own.limit_of(lane)))
+        if lane.missing or lane.needed:
+            _miss(own, lane, now)
+        if not lane.alive or lane.blocked:
+            stream.leave(lane, now)
+        elif lane.next >= min(own.feed_of(lane), own.limit_of(lane)) and not (lane.missing or lane.needed):
+            stream.leave(lane, now)
+            own.settle_place(lane)
+        own.dirty = True
+    if not stream.riders and not stream.reading:
+        own.sweeps.remove(stream)
+        return True
+    return not stream.riders
+
+
+def _miss(own: Ownership, lane: Lane, now: float) -> None:
+    """Positions that the pass has gone by without finding them are no longer in the log."""
+    gone = [place for place in (*lane.missing, *lane.needed) if place < lane.next]
+    if not gone:
+        return
+    lost = max(gone)
+    own.context.facts.append(Expired(lane.subscription.id, own.partition, min(gone)[0], lost[0] + 1))
+    lane.missing.difference_update(gone)
+    for place in gone:
+        delivery = lane.needed.pop(place, None)
+        if delivery is not None:
+            delivery.members = tuple(one for one in delivery.members if one != place)
+            if not delivery.members:
+                own.context.memory -= lane.settle(delivery, now)
+
+
+# windows
+
+
+def look_at_windows(own: Ownership, now: float) -> None:
+    """Close the windows whose time has come; a close that was missed is made up for at once, several count as one."""
+    for window in own.windows.values():
+        schedule = own.context.configuration.windows.get(window.name)
+        if schedule is None or now < window.next_look:
+            continue
+        if window.asked_at is not None and now - window.asked_at < own.context.limits.write_timeout:
+            continue
+        last = schedule.last_close(now)
+        if last > window.closed_at and window.closing is None and own.state is State.RUNNING:
+            window.asked_at = now
+            own.context.commands.append(AskEnd((own.tenure, "window", window.name), own.partition))
+            own.context.wake_at(now + own.context.limits.write_timeout)
+            continue
+        window.next_look = schedule.next_close(now)
+        own.context.wake_at(window.next_look)
+
+
+def close(own: Ownership, window: WindowFeed, end: int, now: float) -> None:
+    """The log's end is known: the window's range is decided, and acts when it is durable (R9)."""
+    schedule = own.context.configuration.windows.get(window.name)
+    window.asked_at = None
+    if schedule is None or window.closing is not None:
+        return
+    last = schedule.last_close(now)
+    if end <= window.to:  # nothing came: no reason to write, in an idle partition, at every close
+        window.closed_at = last
+        window.next_look = 0.0
+        own.context.wake_at(now)
+        return
+    window.closing = (end, last)
+    own.dirty = True
+
+
+def closed(own: Ownership, window: WindowFeed, now: float) -> None:
+    """The window's end is durable: its feed reads on."""
+    if window.stream is None and window.read < start_of(window.to):
+        window.stream = Stream(next(own.streams_made), window.read, window.name)
+        window.stream.asked_at = now
+    if window.stream is not None and not window.stream.reading:
+        pump(own, window.stream, now)
