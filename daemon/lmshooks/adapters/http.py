@@ -147,7 +147,9 @@ class Poster:
             detail = await _read(response)
             asked = response.headers.get("Retry-After")
             retry_after = None if asked is None else parse_retry_after(asked, now)
-            return Outcome(response.status, None, retry_after, time.monotonic() - started, detail)
+            status = response.status
+            failure = None if 200 <= status < 300 else Failure.REDIRECT if 300 <= status < 400 else Failure.STATUS
+            return Outcome(status, failure, retry_after, time.monotonic() - started, detail)
         except Exception as error:
             failure, detail = _classify(error, trail)
             return Outcome(None, failure, None, time.monotonic() - started, detail[:DETAIL_CAP])
