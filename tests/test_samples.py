@@ -72,7 +72,14 @@ def test_the_data_has_the_keys_of_its_family_in_their_order(name: str) -> None:
             assert re.fullmatch(r"(course|learningProgram|certification):\d+_\d+", data["loInstanceId"])
 
 
-@pytest.mark.parametrize(("name", "kind"), [("LEARNING_PATH_COMPLETED", "learningProgram"), ("CERTIFICATION_COMPLETED", "certification"), ("COURSE_UNENROLLMENT_BATCH", "course")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("LEARNING_PATH_COMPLETED", "learningProgram"),
+        ("CERTIFICATION_COMPLETED", "certification"),
+        ("COURSE_UNENROLLMENT_BATCH", "course"),
+    ],
+)
 def test_the_kind_of_learning_object_follows_the_name(name: str, kind: str) -> None:
     data = make(name)["data"]
     assert isinstance(data, dict)

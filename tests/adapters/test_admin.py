@@ -148,9 +148,7 @@ def test_a_failing_endpoint_is_told_with_since_when_and_its_last_answer() -> Non
 
 
 def test_a_held_partition_is_wrong_before_any_subscription() -> None:
-    told = picture(
-        stats((subscription(failing_since=1.0),), (partition(0), partition(1, state="held"))), WELL, NOW
-    )
+    told = picture(stats((subscription(failing_since=1.0),), (partition(0), partition(1, state="held"))), WELL, NOW)
     assert told["summary"].startswith("lms.events/1: state writes are not confirmed (and 1 more)")
 
 
@@ -165,4 +163,5 @@ def test_all_is_well_is_said_in_numbers() -> None:
 
 
 def test_durations_are_spelt_as_people_say_them() -> None:
-    assert [spell(each) for each in (0.4, 59, 119, 120, 7200, 200_000)] == ["0 s", "59 s", "119 s", "2 min", "2 h", "2 d"]
+    spelt = [spell(each) for each in (0.4, 59, 119, 120, 7200, 200_000)]
+    assert spelt == ["0 s", "59 s", "119 s", "2 min", "2 h", "2 d"]

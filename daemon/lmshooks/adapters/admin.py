@@ -38,8 +38,8 @@ class Health(NamedTuple):
 
     def complaints(self) -> list[str]:
         """What is wrong, one sentence each."""
-        stuck = [f"{name} has made no progress for {loop.age:.0f} s" for name, loop in self.loops.items() if not loop.ok]
-        return [*stuck, *self.reasons]
+        stuck = ((name, loop.age) for name, loop in self.loops.items() if not loop.ok)
+        return [*(f"{name} has made no progress for {age:.0f} s" for name, age in stuck), *self.reasons]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,391 @@
+"""What is told about what happened? Facts become log lines and numbers; the picture is drawn at scrape time.
+
+    Facts  ──> report() ──> one log line each (core.facts.NAMES), and plain tallies
+    Stats  ──> collect() ─┴> /metrics, only when somebody asks
+
+The way of every attempt leads through `report`, so it counts in plain dictionaries; what Prometheus needs is made from
+them by `collect`. Labels are closed sets and ids: never a URL, an account or a learner.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from lmshooks.core.facts import (
+    NAMES,
+    Attached,
+    Attempted,
+    Checkpointed,
+    Claimed,
+    Consumed,
+    Detached,
+    Expired,
+    Fact,
+    GivenUp,
+    Lettered,
+    Reconfigured,
+    Released,
+    Stalled,
+    StateLost,
+    Superseded,
+    Suspended,
+    WindowClosed,
+)
+from lmshooks.core.positions import Partition
+from lmshooks.core.retrying import Verdict
+from lmshooks.core.stats import Stats, SubscriptionStats
+
+QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
+AGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 900.0, 3600.0, 86400.0, 604800.0)
+
+
+class Meaning(NamedTuple):
+    """One metric: what kind of number it is, what it is told apart by, and what it says."""
+
+    kind: str
+    """counter, gauge, histogram"""
+    labels: tuple[str, ...]
+    help: str
+    buckets: tuple[float, ...] = ()
+
+
+_COUNTER, _GAUGE, _HISTOGRAM = "counter", "gauge", "histogram"
+_SUBSCRIPTION, _PARTITION = ("subscription",), ("topic", "partition")
+
+METRICS: dict[str, Meaning] = {
+    # what came in
+    "lmshooks_records_consumed_total": Meaning(_COUNTER, (), "Kafka records that live feeds have read."),
+    "lmshooks_events_consumed_total": Meaning(_COUNTER, (), "Events in those records."),
+    "lmshooks_events_matched_total": Meaning(_COUNTER, (), "Times an event was wanted by a subscription."),
+    "lmshooks_lag_records": Meaning(_GAUGE, _PARTITION, "Records between the live feed and the log's end."),
+    "lmshooks_uncommitted_records": Meaning(_GAUGE, _PARTITION, "Records between the commit and the live feed."),
+    "lmshooks_partitions": Meaning(_GAUGE, ("state",), "Partitions of this instance."),
+    "lmshooks_sweeps": Meaning(_GAUGE, (), "Sweeps under way."),
+    # what went out
+    "lmshooks_attempts_total": Meaning(_COUNTER, ("subscription", "verdict"), "POSTs, by how they were judged."),
+    "lmshooks_attempt_busy_seconds_total": Meaning(_COUNTER, _SUBSCRIPTION, "Seconds that POSTs took, summed."),
+    "lmshooks_attempt_seconds": Meaning(_HISTOGRAM, ("verdict",), "Seconds a POST took.", QUICK),
+    "lmshooks_deliveries_total": Meaning(_COUNTER, _SUBSCRIPTION, "Deliveries that were acknowledged."),
+    "lmshooks_events_delivered_total": Meaning(_COUNTER, _SUBSCRIPTION, "Events in those deliveries."),
+    "lmshooks_event_age_seconds": Meaning(
+        _HISTOGRAM, ("cadence",), "From the writing of a delivery's oldest event to its acknowledgement.", AGES
+    ),
+    "lmshooks_last_delivered_timestamp_seconds": Meaning(_GAUGE, _SUBSCRIPTION, "When a delivery last went through."),
+    "lmshooks_posts_in_flight": Meaning(_GAUGE, ("state",), "Requests out, of healthy and of failing lanes."),
+    # what is owed
+    "lmshooks_subscriptions": Meaning(_GAUGE, ("state",), "Subscriptions, by state."),
+    "lmshooks_lanes": Meaning(_GAUGE, ("state",), "Lanes that are not idle: attached, detached, failing."),
+    "lmshooks_oldest_owed_age_seconds": Meaning(_GAUGE, _SUBSCRIPTION, "Age of the oldest event known to be owed."),
+    "lmshooks_queued_events": Meaning(_GAUGE, _SUBSCRIPTION, "Events in memory that are not acknowledged."),
+    "lmshooks_behind_records": Meaning(_GAUGE, _SUBSCRIPTION, "Records between its lanes and their feeds."),
+    "lmshooks_failing_seconds": Meaning(_GAUGE, _SUBSCRIPTION, "For how long every attempt has failed."),
+    "lmshooks_suspended": Meaning(_GAUGE, ("subscription", "reason"), "1 while the daemon has stopped it."),
+    "lmshooks_suspensions_total": Meaning(_COUNTER, ("reason",), "Subscriptions that the daemon stopped."),
+    "lmshooks_detachments_total": Meaning(_COUNTER, ("reason",), "Lanes that left their feed, by why."),
+    # what was given up
+    "lmshooks_dead_letters_total": Meaning(_COUNTER, ("reason",), "Events written to the dead-letter topic."),
+    "lmshooks_pending_dead_letters": Meaning(_GAUGE, (), "Dead letters that are not written yet."),
+    "lmshooks_expired_records_total": Meaning(
+        _COUNTER, _SUBSCRIPTION, "Records the log no longer held when they were to be read (empty: by the live feed)."
+    ),
+    "lmshooks_given_up_events_total": Meaning(
+        _COUNTER, ("subscription", "reason"), "Events in memory given up by an operator's act."
+    ),
+    # windows
+    "lmshooks_window_next_close_timestamp_seconds": Meaning(_GAUGE, ("window",), "When the window closes next."),
+    "lmshooks_window_open_ranges": Meaning(_GAUGE, ("window",), "Partitions whose closed range is not sent yet."),
+    "lmshooks_window_closes_total": Meaning(_COUNTER, ("window",), "Ranges closed, one a partition."),
+    # what is durable
+    "lmshooks_checkpoints_total": Meaning(_COUNTER, (), "Checkpoints completed."),
+    "lmshooks_checkpoint_seconds": Meaning(_HISTOGRAM, (), "Seconds a checkpoint took.", QUICK),
+    "lmshooks_checkpoint_records_total": Meaning(_COUNTER, (), "State records that checkpoints wrote."),
+    "lmshooks_checkpoint_age_seconds": Meaning(_GAUGE, _PARTITION, "Seconds since the last checkpoint."),
+    "lmshooks_stalls_total": Meaning(_COUNTER, ("reason",), "Writes and commits that failed or were not confirmed."),
+    "lmshooks_claims_total": Meaning(_COUNTER, (), "Partitions taken over."),
+    "lmshooks_superseded_total": Meaning(_COUNTER, (), "Times another owner's claim was seen."),
+    "lmshooks_releases_total": Meaning(_COUNTER, ("state",), "Partitions given back: clean, unclean."),
+    "lmshooks_state_lost_total": Meaning(_COUNTER, (), "Partitions held: the state topic lost what was committed."),
+    # the process
+    "lmshooks_memory_bytes": Meaning(_GAUGE, (), "Bytes of events held."),
+    "lmshooks_loop_lag_seconds": Meaning(_HISTOGRAM, (), "By how much the event loop was late.", QUICK),
+    "lmshooks_reloads_total": Meaning(_COUNTER, ("state",), "Reloads of the configuration: ok, failed."),
+    "lmshooks_configuration_ok": Meaning(_GAUGE, (), "0 while the files on disk are not what is in effect."),
+    "lmshooks_configuration_info": Meaning(_GAUGE, ("hash",), "The digest of the configuration in effect."),
+    "lmshooks_build_info": Meaning(_GAUGE, ("version",), "The version that runs."),
+}  # fmt: skip
+"""Every metric. Renaming one is a breaking change; README's table is held against this one by a test."""
+
+LEVELS: dict[type, str] = {
+    Consumed: "debug", Checkpointed: "debug", Lettered: "warning", Suspended: "error", Superseded: "warning",
+    Stalled: "warning", StateLost: "error", Expired: "error", GivenUp: "warning",
+}  # fmt: skip
+"""How loud a fact is where it is not `info`. An attempt that was not delivered is a warning."""
+
+_IDS_SAID = 20
+"""Ids in one line, at most."""
+
+
+class Histogram:
+    """How many values fell where."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Prometheus' buckets: (upper bound, values up to it)."""
+        buckets, passed = [], 0
+        for bound, count in zip((*self.bounds, None), self.counts, strict=True):
+            passed += count
+            buckets.append(("+Inf" if bound is None else str(bound), float(passed)))
+        return buckets
+
+
+class Reporter:
+    """Tells logs and metrics what happened. Not for several threads: loop and scrape share one."""
+
+    def __init__(self, version: str, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._log = structlog.get_logger()
+        self._stats: Callable[[float], Stats] | None = None
+        self._counts: dict[str, Counter[tuple[str, ...]]] = {
+            name: Counter() for name, meaning in METRICS.items() if meaning.kind == _COUNTER
+        }
+        for name, meaning in METRICS.items():
+            if meaning.kind == _COUNTER and not meaning.labels:
+                self._counts[name][()] = 0
+        self._attempts = self._counts["lmshooks_attempts_total"]
+        self._busy = self._counts["lmshooks_attempt_busy_seconds_total"]
+        self._deliveries = self._counts["lmshooks_deliveries_total"]
+        self._delivered = self._counts["lmshooks_events_delivered_total"]
+        self._last_delivered: dict[str, float] = {}
+        self._histograms: dict[str, dict[tuple[str, ...], Histogram]] = {
+            name: {} for name, meaning in METRICS.items() if meaning.kind == _HISTOGRAM
+        }
+        self._gone: set[tuple[str, Partition, str]] = set()
+        self._configuration_ok = True
+        self._counts["lmshooks_reloads_total"].update({("ok",): 0, ("failed",): 0})
+        self._version = version
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+
+    def watch(self, stats: Callable[[float], Stats]) -> None:
+        """Where the picture comes from; it is asked with `now` at every scrape."""
+        self._stats = stats
+
+    def report(self, facts: Sequence[Fact], now: float) -> None:
+        """Log and count what became true. `now` is seconds since the epoch."""
+        for fact in facts:
+            if type(fact) is Attempted:
+                self._attempted(fact, now)
+            else:
+                self._count(fact)
+                self._say(fact)
+
+    def reloaded(self, ok: bool) -> None:
+        """A reload of the configuration was taken, or refused and the last good one kept."""
+        self._counts["lmshooks_reloads_total"]["ok" if ok else "failed",] += 1
+        self._configuration_ok = ok
+
+    def late(self, seconds: float) -> None:
+        """The event loop came back this much later than it was asked to."""
+        self._observe("lmshooks_loop_lag_seconds", (), seconds)
+
+    def exposition(self) -> tuple[bytes, str]:
+        """What `/metrics` answers, and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def _attempted(self, fact: Attempted, now: float) -> None:
+        subscription = (fact.subscription_id,)
+        self._attempts[fact.subscription_id, fact.verdict] += 1
+        self._busy[subscription] += fact.elapsed  # type: ignore[assignment]  # a Counter of seconds
+        self._observe("lmshooks_attempt_seconds", (fact.verdict,), fact.elapsed)
+        say = self._log.warning
+        if fact.verdict is Verdict.DELIVERED:
+            self._deliveries[subscription] += 1
+            self._delivered[subscription] += fact.events
+            self._last_delivered[fact.subscription_id] = now
+            self._observe("lmshooks_event_age_seconds", (fact.kind,), fact.age)
+            say = self._log.info
+        say("delivery.attempted", **_fields(fact))
+
+    def _observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
+        histogram = self._histograms[name].get(labels)
+        if histogram is None:
+            histogram = self._histograms[name][labels] = Histogram(METRICS[name].buckets)
+        histogram.observe(value)
+
+    def _count(self, fact: Fact) -> None:
+        counts = self._counts
+        match fact:
+            case Consumed():
+                counts["lmshooks_records_consumed_total"][()] += fact.records
+                counts["lmshooks_events_consumed_total"][()] += fact.events
+                counts["lmshooks_events_matched_total"][()] += fact.matched
+            case Checkpointed():
+                counts["lmshooks_checkpoints_total"][()] += 1
+                counts["lmshooks_checkpoint_records_total"][()] += fact.records
+                self._observe("lmshooks_checkpoint_seconds", (), fact.elapsed)
+            case Lettered():
+                counts["lmshooks_dead_letters_total"][fact.reason,] += 1
+            case Detached():
+                counts["lmshooks_detachments_total"][fact.why,] += 1
+            case Suspended():
+                counts["lmshooks_suspensions_total"][fact.reason,] += 1
+            case Stalled():
+                counts["lmshooks_stalls_total"][fact.what,] += 1
+            case Claimed():
+                counts["lmshooks_claims_total"][()] += 1
+            case Superseded():
+                counts["lmshooks_superseded_total"][()] += 1
+            case Released():
+                counts["lmshooks_releases_total"]["clean" if fact.clean else "unclean",] += 1
+            case StateLost():
+                counts["lmshooks_state_lost_total"][()] += 1
+            case WindowClosed():
+                counts["lmshooks_window_closes_total"][fact.window,] += 1
+            case Expired():
+                counts["lmshooks_expired_records_total"][fact.subscription_id or "",] += fact.end - fact.start
+            case GivenUp():
+                counts["lmshooks_given_up_events_total"][fact.subscription_id, fact.why] += fact.in_hand
+            case Reconfigured() if fact.removed:
+                self._forget(frozenset(fact.removed))
+            case _:
+                pass
+
+    def _say(self, fact: Fact) -> None:
+        """One line. A lane that is merely full comes and goes many times a minute; that is no news."""
+        level = LEVELS.get(type(fact), "info")
+        if isinstance(fact, Detached | Attached):
+            lane = (fact.subscription_id, fact.partition, fact.kind)
+            if isinstance(fact, Detached) and fact.why != "full":
+                self._gone.add(lane)
+            elif lane not in self._gone:
+                level = "debug"
+            elif isinstance(fact, Attached):
+                self._gone.discard(lane)
+        getattr(self._log, level)(NAMES[type(fact)], **_fields(fact))
+
+    def _forget(self, removed: frozenset[str]) -> None:
+        """A subscription that is no more leaves no series behind."""
+        for name, meaning in METRICS.items():
+            if meaning.kind == _COUNTER and "subscription" in meaning.labels:
+                counts = self._counts[name]
+                for labels in [each for each in counts if each[0] in removed]:
+                    del counts[labels]
+        for subscription_id in removed:
+            self._last_delivered.pop(subscription_id, None)
+        self._gone = {lane for lane in self._gone if lane[0] not in removed}
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric of the table as it stands (prometheus_client's collector interface)."""
+        gauges = {name: _gauge(name) for name, meaning in METRICS.items() if meaning.kind == _GAUGE}
+        gauges["lmshooks_build_info"].add_metric((self._version,), 1)
+        gauges["lmshooks_configuration_ok"].add_metric((), self._configuration_ok)
+        for subscription_id, at in self._last_delivered.items():
+            gauges["lmshooks_last_delivered_timestamp_seconds"].add_metric((subscription_id,), at)
+        if self._stats is not None:
+            now = self._clock()
+            _draw(self._stats(now), now, gauges)
+        yield from gauges.values()
+        for name, counts in self._counts.items():
+            meaning = METRICS[name]
+            counter = CounterMetricFamily(name, meaning.help, labels=meaning.labels)
+            for labels, count in counts.items():
+                counter.add_metric(labels, count)
+            yield counter
+        for name, histograms in self._histograms.items():
+            meaning = METRICS[name]
+            family = HistogramMetricFamily(name, meaning.help, labels=meaning.labels)
+            for labels, histogram in histograms.items():
+                family.add_metric(labels, histogram.cumulative(), histogram.total)
+            yield family
+
+
+def _gauge(name: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, METRICS[name].help, labels=METRICS[name].labels)
+
+
+def _draw(stats: Stats, now: float, gauges: dict[str, GaugeMetricFamily]) -> None:
+    """The picture of the machine as gauges."""
+
+    def put(name: str, labels: tuple[str, ...], value: float) -> None:
+        gauges[name].add_metric(labels, value)
+
+    put("lmshooks_configuration_info", (stats.version,), 1)
+    put("lmshooks_memory_bytes", (), stats.memory)
+    put("lmshooks_posts_in_flight", ("healthy",), stats.posts - stats.failing_posts)
+    put("lmshooks_posts_in_flight", ("failing",), stats.failing_posts)
+    put("lmshooks_sweeps", (), sum(each.sweeps for each in stats.partitions))
+    put("lmshooks_pending_dead_letters", (), sum(each.pending_letters for each in stats.partitions))
+    states = Counter(each.state for each in stats.subscriptions)
+    states["active"] = stats.configured - states["inactive"] - states["suspended"]
+    for state in ("active", "inactive", "suspended", "orphaned"):
+        put("lmshooks_subscriptions", (state,), states[state])
+    for state in ("attached", "detached", "failing"):
+        put("lmshooks_lanes", (state,), sum(getattr(each, state) for each in stats.subscriptions))
+    for each in stats.subscriptions:
+        _draw_subscription(each, now, put)
+    for state, number in Counter(each.state for each in stats.partitions).items():
+        put("lmshooks_partitions", (state,), number)
+    for partition in stats.partitions:
+        labels = (partition.partition.topic, str(partition.partition.number))
+        put("lmshooks_lag_records", labels, max(0, partition.log_end - partition.read))
+        put("lmshooks_uncommitted_records", labels, max(0, partition.read - partition.committed))
+        put("lmshooks_checkpoint_age_seconds", labels, max(0.0, now - partition.last_checkpoint))
+    for window in stats.windows:
+        put("lmshooks_window_next_close_timestamp_seconds", (window.name,), window.next_close)
+        put("lmshooks_window_open_ranges", (window.name,), window.open_ranges)
+
+
+def _draw_subscription(each: SubscriptionStats, now: float, put: Callable[[str, tuple[str, ...], float], None]) -> None:
+    labels = (each.id,)
+    oldest, failing = each.oldest_owed_at, each.failing_since
+    put("lmshooks_oldest_owed_age_seconds", labels, 0.0 if oldest is None else max(0.0, now - oldest))
+    put("lmshooks_failing_seconds", labels, 0.0 if failing is None else max(0.0, now - failing))
+    put("lmshooks_queued_events", labels, each.queued)
+    put("lmshooks_behind_records", labels, each.behind)
+    if each.suspended_for is not None:
+        put("lmshooks_suspended", (each.id, each.suspended_for), 1)
+
+
+def _fields(fact: Fact) -> dict[str, Any]:
+    """A fact's fields as a line says them: no empty ones, partitions as text, long lists cut."""
+    fields: dict[str, Any] = {}
+    for name, value in zip(fact._fields, fact, strict=True):
+        kind = type(value)
+        if value is None or value == "":
+            continue
+        if kind is float:
+            fields[name] = round(value, 4)
+        elif kind is Partition:
+            fields[name] = f"{value.topic}/{value.number}"
+        elif kind is tuple and len(value) > _IDS_SAID:
+            fields[name] = [*value[:_IDS_SAID], f"and {len(value) - _IDS_SAID} more"]
+        else:
+            fields[name] = value
+    return fields

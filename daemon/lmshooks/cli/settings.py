@@ -1,0 +1,71 @@
+"""What does the configuration say that these commands need? The Kafka they write to, the daemon they ask.
+
+Everything heavy is imported where it is used: `lmshooks --help` must not wait for a Kafka client.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lmshooks.adapters.kafka_client import KafkaSettings
+    from lmshooks.config import Loaded
+
+WRONG, UNREACHABLE = 1, 2
+
+config_option = click.option(
+    "--config",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="config",
+    show_default=True,
+    envvar="LMSHOOKS_CONFIG",
+    help="The folder of daemon.yaml and subscriptions/ (also LMSHOOKS_CONFIG).",
+)
+
+
+def loaded(directory: Path) -> Loaded:
+    """The configuration; every mistake in it ends the command, with its line."""
+    from lmshooks.config import Mistakes, load
+
+    try:
+        return load(directory, os.environ)
+    except Mistakes as mistakes:
+        raise click.ClickException(str(mistakes)) from None
+
+
+def kafka(directory: Path) -> KafkaSettings:
+    """How the daemon of this configuration reaches Kafka."""
+    return loaded(directory).daemon.kafka
+
+
+def source(directory: Path, bootstrap: str | None, topic: str | None) -> tuple[dict[str, Any], str]:
+    """What a client of the source topic is given, and the topic. With both named, no configuration is read."""
+    if bootstrap and topic:
+        return {"bootstrap_servers": bootstrap, "request_timeout_ms": 5000, "client_id": "lmshooks-emit"}, topic
+    from lmshooks.adapters.kafka_client import client_options
+
+    settings = kafka(directory)
+    if topic is None:
+        if not settings.topics:
+            raise click.UsageError("kafka.topics names no topic (a pattern is no place to write to): give --topic")
+        topic = settings.topics[0]
+    client = client_options(settings) | {"client_id": "lmshooks-emit"}
+    return client | ({"bootstrap_servers": bootstrap} if bootstrap else {}), topic
+
+
+def judge(failed: Exception, topic: str, client: dict[str, Any]) -> tuple[int, str]:
+    """The exit code for what a Kafka client raised, and what to do."""
+    from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
+
+    if isinstance(failed, UnknownTopicOrPartitionError):
+        return WRONG, f"there is no topic {topic}: make it, or name another with --topic"
+    if isinstance(failed, KafkaConnectionError | OSError | TimeoutError):
+        return UNREACHABLE, f"Kafka is away ({client['bootstrap_servers']}): is it up, and is this its address?"
+    if isinstance(failed, KafkaError):
+        return WRONG, f"Kafka did not take it: {type(failed).__name__} {failed}".strip()
+    raise failed

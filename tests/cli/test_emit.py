@@ -1,0 +1,165 @@
+"""Events written to a real (embedded) broker, and read back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from click.testing import CliRunner, Result
+
+from lmshooks import samples
+from lmshooks.cli.emit import emit
+
+
+@pytest.fixture
+def broker(embedded: str) -> str:
+    return embedded
+
+
+@pytest.fixture
+def topic(broker: str) -> str:
+    name = f"emit-{uuid.uuid4().hex[:8]}"
+    asyncio.run(_make_topic(broker, name))
+    return name
+
+
+async def _make_topic(bootstrap: str, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, num_partitions=3, replication_factor=1)])
+    finally:
+        await admin.close()
+
+
+def read(bootstrap: str, topic: str) -> list[tuple[int, bytes, bytes]]:
+    """(partition, key, value) of everything in the topic."""
+
+    async def reading() -> list[tuple[int, bytes, bytes]]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(topic, number) for number in range(3)]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            found = []
+            while len(found) < sum(ends.values()):
+                for tp, got in (await consumer.getmany(timeout_ms=100)).items():
+                    found += [(tp.partition, each.key, each.value) for each in got]
+            return found
+        finally:
+            await consumer.stop()
+
+    return asyncio.run(asyncio.wait_for(reading(), 20))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(emit, arguments)
+
+
+def told(result: Result) -> dict[str, Any]:
+    told = json.loads(result.stdout)
+    assert isinstance(told, dict)
+    return told
+
+
+def test_events_are_bare_by_default_and_keyed_by_their_account(broker: str, topic: str) -> None:
+    result = run("--bootstrap", broker, "--topic", topic, "--count", "60", "--seed", "1", "--json")
+    assert result.exit_code == 0, result.output
+    assert {key: told(result)[key] for key in ("topic", "records", "events")} == {
+        "topic": topic,
+        "records": 60,
+        "events": 60,
+    }
+    found = read(broker, topic)
+    assert len(found) == 60
+    places: dict[bytes, set[int]] = {}
+    for partition, key, value in found:
+        event = json.loads(value)
+        assert str(event["accountId"]).encode() == key
+        assert event["eventName"] in samples.MIX
+        places.setdefault(key, set()).add(partition)
+    assert set(places) == {b"1001", b"1002", b"1003"}
+    assert all(len(where) == 1 for where in places.values())
+
+
+def test_envelopes_hold_the_events_asked_for_and_the_last_holds_the_rest(broker: str, topic: str) -> None:
+    result = run(
+        "--bootstrap", broker, "--topic", topic, "--count", "25", "--envelope", "--events-per-record", "10",
+        "--account", "77", "--event", "COURSE_COMPLETED", "--json",
+    )  # fmt: skip
+    assert (told(result)["records"], told(result)["events"]) == (3, 25)
+    records = [json.loads(value) for _, _, value in read(broker, topic)]
+    assert [len(record["events"]) for record in records] == [10, 10, 5]
+    assert Counter(event["eventName"] for record in records for event in record["events"]) == {"COURSE_COMPLETED": 25}
+    assert {record["accountId"] for record in records} == {77}
+
+
+def test_a_rate_is_kept(broker: str, topic: str) -> None:
+    result = run("--bootstrap", broker, "--topic", topic, "--count", "51", "--rate", "100", "--json")
+    assert result.exit_code == 0
+    assert told(result)["seconds"] >= 0.5
+
+
+def test_a_file_is_written_byte_for_byte(broker: str, topic: str, tmp_path: Path) -> None:
+    lines = [
+        b'{"accountId":"acme", "events":[{"eventId":"1"},{"eventId":"2","x":1.0}]}',
+        b'{ "accountId": 7,"eventName":"X" }',
+    ]
+    file = tmp_path / "captured.jsonl"
+    file.write_bytes(b"\n".join([lines[0], b"", lines[1]]) + b"\n")
+    result = run("--bootstrap", broker, "--topic", topic, "--file", str(file), "--json")
+    assert (told(result)["records"], told(result)["events"]) == (2, 3)
+    assert sorted((key, value) for _, key, value in read(broker, topic)) == [(b"7", lines[1]), (b"acme", lines[0])]
+
+
+def test_a_bad_line_is_named_and_ends_it(broker: str, topic: str, tmp_path: Path) -> None:
+    file = tmp_path / "captured.jsonl"
+    file.write_text('{"accountId":1,"eventName":"X"}\n[]\n')
+    result = run("--bootstrap", broker, "--topic", topic, "--file", str(file))
+    assert result.exit_code == 1
+    assert "line 2: expected an object with accountId" in result.stderr
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_and_force_writes_it(broker: str, topic: str) -> None:
+    refused = run("--bootstrap", broker, "--topic", topic, "--event", "COURSE_COMPLETE")
+    assert refused.exit_code == 2
+    said = " ".join(refused.output.split())
+    assert "COURSE_COMPLETE is not in the catalogue (did you mean COURSE_COMPLETED?)" in said
+    forced = run("--bootstrap", broker, "--topic", topic, "--event", "BADGE", "--force", "--count", "1", "--json")
+    assert forced.exit_code == 0
+    assert [json.loads(value)["eventName"] for _, _, value in read(broker, topic)] == ["BADGE"]
+
+
+def test_several_events_need_an_envelope() -> None:
+    result = run("--bootstrap", "127.0.0.1:1", "--topic", "t", "--events-per-record", "2")
+    assert result.exit_code == 2
+    assert "--events-per-record needs --envelope" in result.output
+
+
+def test_the_summary_is_a_sentence_for_people(broker: str, topic: str) -> None:
+    result = run("--bootstrap", broker, "--topic", topic, "--count", "5")
+    assert result.stdout.startswith("5 events in 5 records (")
+
+
+def test_no_broker_is_exit_code_2_and_says_where_it_looked() -> None:
+    result = run("--bootstrap", "127.0.0.1:1", "--topic", "t")
+    assert result.exit_code == 2
+    assert "Kafka is away (127.0.0.1:1)" in result.stderr
+
+
+def test_a_topic_that_is_not_there_is_exit_code_1(broker: str) -> None:
+    result = run("--bootstrap", broker, "--topic", "not-there", "--count", "1")
+    assert result.exit_code == 1, result.output
+    assert "there is no topic not-there" in result.stderr
+
+
+def test_the_help_teaches_by_example() -> None:
+    assert "lmshooks emit --count 1000 --rate 200" in run("--help").output
