@@ -24,7 +24,7 @@ run: $(VENV)/.run ## The demo: a broker, listeners and events on this machine (K
 	$(PY) -m lmshooks demo $(if $(KAFKA),--kafka $(KAFKA))
 
 test: $(VENV)/.test kafka-jars ## Every test, against real brokers too (ARGS=... goes to pytest)
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## What CI runs: format, lint, types, layers, tests
 	$(VENV)/bin/ruff format --check .

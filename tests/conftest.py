@@ -1,8 +1,8 @@
 """What may any test ask for? Brokers, and topic names that nobody else has.
 
 `embedded` and `kafka` are the bootstrap "host:port" of a broker shared by the session; `broker` runs a test against
-both. Whoever kills or freezes a broker takes one of its own: `own_embedded`, `own_kafka`. All tests that need Apache
-Kafka run in one worker (make test distributes by group), so that there is one Kafka and not one per worker.
+both. Whoever kills or freezes a broker takes one of its own: `own_embedded`, `own_kafka`. `make test` gives the tests
+of a file to one worker, and each worker starts the brokers that its files ask for, once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             asked.add(callspec.params["broker"])
         if asked & KAFKA_FIXTURES:
             item.add_marker(pytest.mark.kafka)
-            item.add_marker(pytest.mark.xdist_group("kafka"))
         elif asked & EMBEDDED_FIXTURES:
             item.add_marker(pytest.mark.embedded)
 

@@ -37,6 +37,12 @@ async def test_an_empty_topic_holds_nothing(broker: str, topic: Names) -> None:
     assert await consume(broker, await create_topic(broker, topic())) == []
 
 
+async def test_nothing_is_read_from_past_the_end(broker: str, topic: Names) -> None:
+    name = await create_topic(broker, topic())
+    await produce(broker, name, [b"before"])
+    assert await consume(broker, name, start=7) == []
+
+
 async def test_a_topic_that_exists_is_not_created_in_silence(broker: str, topic: Names) -> None:
     name = await create_topic(broker, topic())
     with pytest.raises(RuntimeError, match=name):
