@@ -12,6 +12,7 @@ from __future__ import annotations
 from lmshooks.core.commands import Commit, WriteState
 from lmshooks.core.facts import Checkpointed, Stalled, WindowClosed
 from lmshooks.core.lanes import Lane
+from lmshooks.core.live import unstash
 from lmshooks.core.ownership import METADATA, Ownership, State
 from lmshooks.core.positions import Position, start_of
 from lmshooks.core.records import (
@@ -236,7 +237,7 @@ def landed(own: Ownership, offset: int, now: float) -> None:
             own.context.facts.append(WindowClosed(name, own.partition, window.read[0], window.to, window.closed_at))
         closed(own, window, now)
     own.durable_epochs = max(own.durable_epochs, min(flight.epochs, len(own.epochs)))
-    own.unstash(now)
+    unstash(own, now)
     for lane in own.lanes.values():
         if lane.durable and not lane.out:
             own.to_send[lane] = None

@@ -1,4 +1,4 @@
-"""What do the parts of the machine share? The configuration in force, the ledger, and the way out for commands and facts."""
+"""What do the parts of the machine share? The configuration, the ledger, the way out for commands and facts."""
 
 from __future__ import annotations
 

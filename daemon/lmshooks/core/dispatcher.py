@@ -9,19 +9,16 @@ Nothing here waits, reads a clock or touches the outside; `take` drains what cam
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 
 import orjson
 
-from lmshooks.core import checkpoint, sweeping
+from lmshooks.core import checkpoint, letters, live, sweeping
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.context import Context
-from lmshooks.core.deliveries import Delivery
-from lmshooks.core.events import LetterReason, Record
+from lmshooks.core.events import Record
 from lmshooks.core.facts import (
-    Attempted,
     Expired,
     Fact,
     Lettered,
@@ -31,14 +28,16 @@ from lmshooks.core.facts import (
     Suspended,
 )
 from lmshooks.core.feeds import Stream
-from lmshooks.core.lanes import PROBATION, Lane
+from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.picture import picture
 from lmshooks.core.positions import Partition, start_of
+from lmshooks.core.posting import Posting
 from lmshooks.core.records import suspend_key
 from lmshooks.core.reload import reconfigure
-from lmshooks.core.picture import picture
-from lmshooks.core.retrying import Outcome, Verdict, judge, wait_before
+from lmshooks.core.retrying import Outcome
 from lmshooks.core.stats import Stats
+from lmshooks.core.takeover import take_over
 
 
 class Dispatcher:
@@ -47,10 +46,7 @@ class Dispatcher:
     def __init__(self, instance: str, configuration: Configuration, limits: Limits, now: float) -> None:
         self.context = Context(instance, configuration, limits)
         self.owned: dict[Partition, Ownership] = {}
-        self.posts = 0
-        self.failing_posts = 0
-        self.starved: deque[Lane] = deque()
-        """Lanes that have something to send and found no permit."""
+        self.posting = Posting(self.context)
         self.suspending: dict[str, str] = {}
         """Suspensions that are not yet read back."""
         self.suspend_retry = 0.0
@@ -111,7 +107,7 @@ class Dispatcher:
         """Live records, in order, up to `next_offset`; `log_end` is the end as far as known."""
         own = self.owned.get(partition)
         if own is not None:
-            own.records(records, next_offset, log_end, now)
+            live.take(own, records, next_offset, log_end, now)
             self._turn(now)
 
     def feed_expired(self, partition: Partition, log_start: int, now: float) -> int:
@@ -132,7 +128,7 @@ class Dispatcher:
         if own is not None and isinstance(stream, Stream):
             sweeping.read(own, stream, records, next_offset, now)
         elif own is not None and isinstance(stream, tuple):
-            own.letter_read(stream, records)
+            letters.read_again(own, stream, records)
         self._turn(now)
 
     def expired(self, read: Read, log_start: int, now: float) -> None:
@@ -141,7 +137,7 @@ class Dispatcher:
         if own is not None and isinstance(stream, Stream):
             sweeping.expired(own, stream, log_start, now)
         elif own is not None and isinstance(stream, tuple):
-            own.letter_read(stream, ())
+            letters.read_again(own, stream, ())
         self._turn(now)
 
     def read_failed(self, read: Read, now: float) -> None:
@@ -182,10 +178,10 @@ class Dispatcher:
                 if own is None:
                     continue
                 if key.what == "claim":
-                    own.claim_seen(seen.offset, seen.nonce, now)
-                elif own.store.flight is not None and seen.stamp == own.store.flight.stamp:
-                    if seen.raw_key == own.store.flight.last_key and own.tenure == own.store.tenure:
-                        checkpoint.landed(own, seen.offset, now)
+                    if own.claim_seen(seen.offset, seen.nonce, now):
+                        take_over(own, seen.offset, now)
+                elif own.store.is_last(seen.stamp, seen.raw_key):
+                    checkpoint.landed(own, seen.offset, now)
         self._turn(now)
 
     def write_failed(self, write: WriteState, now: float) -> None:
@@ -234,109 +230,22 @@ class Dispatcher:
         if self.owned.get(bury.partition) is own and own.tenure == tenure:
             written = ok
             if len(bury.ticket) == 2:
-                written = own.letter_done(bury, ok, now)
+                written = letters.written(own, bury, ok, now)
+                live.unstash(own, now)
             else:
-                lane, delivery = bury.ticket[2], bury.ticket[3]
-                delivery.out = False
-                if not ok or not lane.alive:
-                    lane.due[delivery.id] = now + 5.0
-                    self.context.wake_at(now + 5.0)
-                    self.context.facts.append(Stalled(own.partition, "letter"))
-                else:
-                    self._settle(own, lane, delivery, now)
+                self.posting.buried(own, bury, ok, now)
             if written:
                 self.context.facts.append(
                     Lettered(bury.partition, bury.offset, bury.index, bury.reason, bury.why, bury.subscription_id)
                 )
         self._turn(now)
 
-    # attempts
-
     def attempted(self, post: Post, outcome: Outcome, now: float) -> None:
         """The answer to a Post."""
-        own, lane, delivery = post.ticket
-        if delivery.failing:
-            self.failing_posts -= 1
-        else:
-            self.posts -= 1
-        if lane.alive:
-            lane.out -= 1
-            delivery.out = False
-            verdict = judge(outcome, len(delivery.members), delivery.refusals)
-            self._judged(own, lane, delivery, post, outcome, verdict, now)
-            own.to_send[lane] = None
-            own.dirty = True
-            for stream in (*own.sweeps, *(one.stream for one in own.windows.values() if one.stream)):
-                if stream.waits_for is lane:
-                    sweeping.pump(own, stream, now)
+        reason = self.posting.attempted(post, outcome, now)
+        if reason is not None:
+            self.suspend(post.subscription_id, reason, now)
         self._turn(now)
-
-    def _judged(
-        self, own: Ownership, lane: Lane, delivery: Delivery, post: Post, outcome: Outcome, verdict: Verdict, now: float
-    ) -> None:
-        oldest = delivery.events[delivery.members[0]].written_at
-        size = delivery.size
-        wait: float | None = None
-        if verdict is Verdict.DELIVERED:
-            lane.failures = 0
-            lane.failing_since = None
-            lane.held_until = 0.0
-            lane.last_status = ""
-            self._settle(own, lane, delivery, now)
-        elif verdict is Verdict.SPLIT:
-            lane.split(delivery)
-        elif verdict is Verdict.REJECTED:
-            self._bury(own, lane, delivery, outcome, now)
-        elif verdict is Verdict.GONE:
-            lane.last_status = "410"
-            self.suspend(lane.subscription.id, "gone", now)
-        else:
-            wait = self._failed(own, lane, delivery, outcome, verdict, now)
-        self.context.facts.append(
-            Attempted(
-                post.subscription_id, own.partition, post.delivery_id, post.attempt, verdict, outcome.status,
-                outcome.failure, outcome.elapsed, post.events, size, now - oldest, wait, outcome.detail,
-                lane.kind.value,
-            )
-        )  # fmt: skip
-
-    def _settle(self, own: Ownership, lane: Lane, delivery: Delivery, now: float) -> None:
-        own.settled += len(delivery.members)
-        self.context.memory -= lane.settle(delivery, now)
-        own.to_send[lane] = None
-        own.dirty = True
-
-    def _failed(
-        self, own: Ownership, lane: Lane, delivery: Delivery, outcome: Outcome, verdict: Verdict, now: float
-    ) -> float:
-        """A failure holds its key; several in a row, or Retry-After, hold the lane."""
-        policy = lane.subscription.retry
-        lane.failures += 1
-        lane.last_status = str(outcome.status) if outcome.status is not None else str(outcome.failure)
-        if lane.failing_since is None:
-            lane.failing_since = now
-        if outcome.status in (400, 413, 415, 422):
-            delivery.refusals += 1
-        wait = wait_before(delivery.attempts + 1, policy, delivery.id, outcome.retry_after)
-        lane.due[delivery.id] = now + wait
-        if verdict is Verdict.WAIT or lane.failures >= lane.subscription.max_in_flight:
-            lane.held_until = max(lane.held_until, now + wait)
-        self.context.wake_at(now + wait)
-        if now - lane.failing_since >= policy.horizon:
-            self.suspend(lane.subscription.id, "horizon", now)
-        elif wait > PROBATION and not lane.out:
-            own.shed(lane, "failing")
-        return wait
-
-    def _bury(self, own: Ownership, lane: Lane, delivery: Delivery, outcome: Outcome, now: float) -> None:
-        (position,) = delivery.members
-        event = delivery.events[position]
-        delivery.out = True
-        why = f"the endpoint answered {outcome.status} three times"
-        self.context.commands.append(
-            Bury((own, own.tenure, lane, delivery), own.partition, position[0], position[1], LetterReason.REJECTED,
-                 why, lane.subscription.id, delivery.id, event.raw, ())
-        )  # fmt: skip
 
     # suspensions and the operator
 
@@ -416,7 +325,7 @@ class Dispatcher:
                 sweeping.look_at_windows(own, now)
                 self._look_at_lanes(own, now)
             if own.state in (State.RUNNING, State.RELEASING):
-                self._send(own, now)
+                self.posting.send(own, now)
                 checkpoint.look(own, now)
         self._mind_memory(now)
 
@@ -437,50 +346,9 @@ class Dispatcher:
         for window in own.windows.values():
             if window.stream is not None:
                 sweeping.closed(own, window, now)
-        for letter in own.letters.values():
-            if not letter.out and now >= letter.retry_at:
-                letter.out = True
-                self.context.commands.append(letter.bury)
+        letters.retry(own, now)
         if waiting:
             self.context.wake_at(own.look_due)
-
-    def _send(self, own: Ownership, now: float) -> None:
-        """Post what may go out, while there are permits."""
-        if not own.ready or own.state is not State.RUNNING:
-            return
-        while self.starved and self.posts < self.context.limits.posts:
-            lane = self.starved.popleft()
-            if lane.alive:
-                self._send_lane(self.owned[lane.partition], lane, now)
-        while own.to_send:
-            lane, _ = own.to_send.popitem()
-            if lane.alive:
-                self._send_lane(own, lane, now)
-
-    def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
-        limits = self.context.limits
-        while True:
-            failing = lane.failures > 0
-            if (self.failing_posts >= limits.failing_posts) if failing else (self.posts >= limits.posts):
-                if lane.ready or lane.pending:
-                    self.starved.append(lane)
-                    self.context.wake_at(now + 0.1)
-                return
-            delivery = lane.sendable(now)
-            if delivery is None:
-                return
-            delivery.attempts += 1
-            delivery.out = True
-            delivery.failing = failing
-            lane.out += 1
-            if failing:
-                self.failing_posts += 1
-            else:
-                self.posts += 1
-            self.context.commands.append(
-                Post((own, lane, delivery), lane.subscription.id, lane.subscription.endpoint, delivery.id,
-                     delivery.attempts, delivery.body(), len(delivery.members))
-            )  # fmt: skip
 
     def _mind_memory(self, now: float) -> None:
         """Short of memory: failing lanes let their bytes go, then the feeds pause until half of it is free."""
@@ -497,7 +365,7 @@ class Dispatcher:
         elif self.short_of_memory and self.context.memory < limit // 2:
             self.short_of_memory = False
             for own in self.owned.values():
-                own.unstash(now)
+                live.unstash(own, now)
 
     # outputs
 

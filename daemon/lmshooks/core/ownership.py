@@ -17,27 +17,23 @@ import orjson
 
 from lmshooks.core import catalogue
 from lmshooks.core.catalogue import Cadence
-from lmshooks.core.commands import AskEnd, Bury, Hold, Read, Start, WriteState
-from lmshooks.core.context import KIND_OF, Context, skips
-from lmshooks.core.events import Event, LetterReason, Record, parse
+from lmshooks.core.commands import AskEnd, Hold, WriteState
+from lmshooks.core.context import KIND_OF, Context
+from lmshooks.core.events import Event, Record
 from lmshooks.core.facts import (
     Attached,
-    Claimed,
-    Consumed,
     Detached,
     Expired,
     GivenUp,
     Orphaned,
-    Skipped,
-    Stalled,
-    StateLost,
     Superseded,
 )
-from lmshooks.core.store import Store
-from lmshooks.core.feeds import Parsed, Recent, Stream, WindowFeed
+from lmshooks.core.feeds import Recent, Stream, WindowFeed
 from lmshooks.core.lanes import Lane
+from lmshooks.core.letters import Letter
 from lmshooks.core.positions import Partition, Position, start_of
-from lmshooks.core.records import Kind, LaneRecord, PartRecord, WindowRecord, claim_key, parse_key, part_key
+from lmshooks.core.records import Kind, claim_key, part_key
+from lmshooks.core.store import Store
 from lmshooks.core.subscriptions import Endpoint, Subscription
 
 METADATA = "lmshooks:"
@@ -52,17 +48,6 @@ class State(StrEnum):
     RUNNING = "running"
     RELEASING = "releasing"
     LOST = "lost"
-
-
-class Letter:
-    """A malformed event whose dead letter is not yet written."""
-
-    __slots__ = ("bury", "out", "retry_at")
-
-    def __init__(self, bury: Bury) -> None:
-        self.bury = bury
-        self.out = True
-        self.retry_at = 0.0
 
 
 class Ownership:
@@ -124,18 +109,16 @@ class Ownership:
         self.claim_due = now + self.context.limits.write_timeout
         self.context.wake_at(self.claim_due)
 
-    def claim_seen(self, offset: int, nonce: str, now: float) -> None:
-        """A claim on the partition was read: ours begins the tenure, any other ends it."""
+    def claim_seen(self, offset: int, nonce: str, now: float) -> bool:
+        """A claim on the partition was read: ours begins the tenure (true: take over), any other ends it."""
         if self.state is State.CLAIMING:
-            if nonce == self.nonce:
-                self.own(offset, now)
-            return
+            return nonce == self.nonce
         if self.state is State.LOST or offset == self.tenure:
-            return
+            return False
         self.context.facts.append(Superseded(self.partition, self.tenure))
         if self.state is State.RELEASING:
             self.forget()
-            return
+            return False
         self.forget()
         self._reset()
         self.state = State.CLAIMING
@@ -143,6 +126,7 @@ class Ownership:
         self.claim_due = now + self.back_off
         self.back_off = min(30.0, self.back_off * 2)
         self.context.wake_at(self.claim_due)
+        return False
 
     def forget(self) -> None:
         """Every lane's life is over; answers that still come change nothing."""
@@ -168,98 +152,6 @@ class Ownership:
         self.context.facts.append(GivenUp(lane.subscription.id, self.partition, why, lane.queued, span))
         self.lanes.pop(lane.identity, None)
         self.end_life(lane)
-
-    # what lies in the state topic
-
-    def own(self, tenure: int, now: float) -> None:
-        """The claim is read back, and with it everything before it: go on where the log says."""
-        context = self.context
-        self.tenure = tenure
-        self.claim_write = None
-        expected = int(self.metadata[len(METADATA) :]) if self.metadata.startswith(METADATA) else -1
-        if tenure < expected:
-            self.state = State.LOST
-            context.facts.append(StateLost(self.partition, expected, tenure))
-            return
-        part, lanes, windows = self._read_state()
-        offset = self.given
-        if offset is None:
-            offset = part.committed if part else self.start
-        elif part and offset > part.committed:
-            context.facts.append(Skipped(self.partition, part.committed, offset))
-        if offset < self.log_start:
-            context.facts.append(Expired(None, self.partition, offset, self.log_start))
-            offset = self.log_start
-        self.position = start_of(offset)
-        self.next_target = offset
-        self.store.acknowledged = self.given if self.given is not None else -1
-        self.state = State.RUNNING
-        self.epochs = list(part.epochs) if part else [(0, context.overrides)]
-        self.durable_epochs = len(part.epochs) if part else 0
-        for name, window in windows.items():
-            self.windows[name] = WindowFeed(name, window.done, window.to, window.closed_at)
-        self.see_windows(now)
-        for (name, kind), record in lanes.items():
-            self._restore(name, kind, record, now)
-        if part:
-            self._compare(part, offset, now)
-            for letter in part.letters:
-                self._reread_letter(letter)
-        context.facts.append(Claimed(self.partition, tenure, offset, len(lanes)))
-        context.commands.append(Start(self.partition, offset))
-        self.see_epoch(now)
-
-    def _read_state(
-        self,
-    ) -> tuple[PartRecord | None, dict[tuple[str, Kind], LaneRecord], dict[str, WindowRecord]]:
-        self.store = Store(self.partition, self.tenure, 0)
-        part = None
-        lanes: dict[tuple[str, Kind], LaneRecord] = {}
-        windows: dict[str, WindowRecord] = {}
-        for raw, accepted in self.context.ledger.live(self.partition):
-            key = parse_key(raw)
-            value = orjson.loads(accepted.value)
-            lane = None
-            if key is None:
-                continue
-            if key.what == "part":
-                part = PartRecord.decode(value)
-            elif key.what == "lane" and key.kind is not None:
-                lane = lanes[key.name, key.kind] = LaneRecord.decode(value)
-            elif key.what == "window":
-                windows[key.name] = WindowRecord.decode(value)
-            self.store.adopt(raw, accepted, lane)
-        return part, lanes, windows
-
-    def _restore(self, name: str, kind: Kind, record: LaneRecord, now: float) -> None:
-        lane = self.make(name, kind, record.head)
-        lane.restore(record)
-        if lane.subscription.id not in self.context.configuration.subscriptions and lane.orphan_since is None:
-            self.orphan(lane, now)
-        elif lane.subscription.id in self.context.configuration.subscriptions:
-            lane.orphan_since = None
-        self.settle_place(lane)
-
-    def _compare(self, part: PartRecord, committed: int, now: float) -> None:
-        """R11: taking over with another configuration than the recorded one is a reload at the committed position."""
-        context = self.context
-        if part.roster == context.roster_digest:
-            return
-        old = context.ledger.rosters.get(part.roster, {})
-        for name, was in old.items():
-            done = self.windows[was.window].done if was.window in self.windows else committed
-            now_is = context.roster.get(name)
-            if now_is is None:
-                for kind, offset in ((Kind.REAL_TIME, committed), (Kind.WINDOWED, done)):
-                    if (name, kind) not in self.lanes:
-                        self.orphan(self.place(name, kind, start_of(offset)), now)
-            elif (name, Kind.WINDOWED) not in self.lanes and was.skips and not now_is.skips:
-                self.place(name, Kind.WINDOWED, start_of(max(committed, done)))
-            elif (name, Kind.WINDOWED) not in self.lanes and now_is.window != was.window:
-                self.place(name, Kind.WINDOWED, start_of(done))
-        for name, now_is in context.roster.items():
-            if name not in old and (name, Kind.WINDOWED) not in self.lanes:
-                self.place(name, Kind.WINDOWED, start_of(max(committed, self.windows[now_is.window].done)))
 
     # lanes
 
@@ -332,7 +224,7 @@ class Ownership:
         self.detach(lane, self.feed_of(lane), why)
         self.context.memory -= lane.shed()
 
-    # the live feed
+    # the feeds
 
     def kind_of(self, event: Event) -> Kind:
         """Real-time or windowed, by the epoch of the event's offset."""
@@ -347,72 +239,6 @@ class Ownership:
     @staticmethod
     def _cadence(name: str, overrides: Mapping[str, str]) -> Kind:
         return KIND_OF[catalogue.cadence_of(name, {pattern: Cadence(one) for pattern, one in overrides.items()})]
-
-    def records(self, records: Sequence[Record], next_offset: int, log_end: int, now: float) -> None:
-        """Records of the live feed: events to the lanes attached to it."""
-        self.log_end = max(self.log_end, log_end, next_offset)
-        if self.state is not State.RUNNING or next_offset <= self.position[0]:
-            return
-        if self.waits_for_epoch or len(self.letters) >= self.context.limits.pending_letters:
-            self.stash.append((records, next_offset))
-            self.hold(True)
-            return
-        start = self.position[0]
-        limit = self.context.limits.event_bytes
-        parsed: list[Parsed] = []
-        for record in records:
-            if record.offset < start:
-                continue
-            events, bad = parse(record, limit)
-            parsed += events
-            for index, reason, why in bad:
-                self._letter(record, index, reason, why)
-        matched = self._hand_out(parsed, now)
-        self.position = start_of(next_offset)
-        if self.sweeps:
-            self.recent.keep(start, parsed, next_offset)
-        elif self.recent.count:
-            self.recent.clear()
-        self.context.facts.append(Consumed(self.partition, len(records), len(parsed), matched))
-        self.dirty = True
-
-    def _hand_out(self, parsed: list[Parsed], now: float) -> int:
-        match = self.context.index.match
-        lanes = self.lanes
-        taken = matched = 0
-        for event, fields in parsed:
-            position = event.position
-            if self.exact:
-                for lane in self.exact.pop(position, ()):
-                    if lane.alive and lane.attached and lane.retake(event, lane.key_of(event, learner(fields))):
-                        taken += len(event.raw)
-                        self.to_send[lane] = None
-            subscriptions = match(event.account, event.name)
-            if not subscriptions or self.kind_of(event) is not Kind.REAL_TIME:
-                continue
-            for subscription in subscriptions:
-                if subscription.filter is not None and not subscription.filter(fields):
-                    continue
-                matched += 1
-                found = lanes.get((subscription.id, Kind.REAL_TIME))
-                if found is None:
-                    if skips(subscription):
-                        continue
-                    found = self.make(subscription.id, Kind.REAL_TIME, position)
-                elif not found.attached or position < found.next or position < found.horizon:
-                    continue
-                if found.blocked:
-                    if skips(subscription):
-                        continue
-                    self.detach(found, position, "blocked")
-                elif found.full:
-                    self.detach(found, position, "full")
-                else:
-                    found.take(event, found.key_of(event, learner(fields)))
-                    taken += len(event.raw)
-                    self.to_send[found] = None
-        self.context.memory += taken
-        return matched
 
     # what the feed waits for
 
@@ -442,14 +268,6 @@ class Ownership:
             self.held = held
             self.context.commands.append(Hold(self.partition, held))
 
-    def unstash(self, now: float) -> None:
-        """What held the live feed is over: go on with what was set aside."""
-        while self.stash and not self.waits_for_epoch and len(self.letters) < self.context.limits.pending_letters:
-            records, next_offset = self.stash.pop(0)
-            self.records(records, next_offset, self.log_end, now)
-        if not self.stash and not self.waits_for_epoch:
-            self.hold(False)
-
     def see_windows(self, now: float) -> None:
         """A window record exists from the feed's first sight of the partition; a new window begins at the live feed."""
         for name in self.context.configuration.windows:
@@ -457,52 +275,6 @@ class Ownership:
                 offset = self.position[0]
                 self.windows[name] = WindowFeed(name, offset, offset, now)
                 self.dirty = True
-
-    # dead letters of malformed events
-
-    def _letter(self, record: Record, index: int, reason: LetterReason, why: str) -> None:
-        bury = Bury(
-            (self, self.tenure), self.partition, record.offset, index, reason, why, None, None, record.value,
-            tuple(record.headers),
-        )  # fmt: skip
-        self.letters[record.offset, index] = Letter(bury)
-        self.context.commands.append(bury)
-
-    def _reread_letter(self, position: Position) -> None:
-        """A letter that was not yet written when the last owner ended: its bytes are read again."""
-        ticket = (self, self.tenure, position)
-        self.letters[position] = Letter(
-            Bury((self, self.tenure), self.partition, *position, LetterReason.EXPIRED, "the log no longer holds it",
-                 None, None, None, ())
-        )  # fmt: skip
-        self.context.commands.append(Read(ticket, self.partition, 0, position[0], position[0] + 1))
-
-    def letter_read(self, position: Position, records: Sequence[Record]) -> None:
-        """The bytes of a letter that a former owner left, or their absence."""
-        for record in records:
-            if record.offset == position[0]:
-                for index, reason, why in parse(record, self.context.limits.event_bytes)[1]:
-                    if index == position[1]:
-                        self._letter(record, index, reason, why)
-                        return
-        if position in self.letters:
-            self.context.commands.append(self.letters[position].bury)
-
-    def letter_done(self, bury: Bury, ok: bool, now: float) -> bool:
-        """A letter is written, or is tried again. A failure holds that letter, never the feed."""
-        letter = self.letters.get((bury.offset, bury.index))
-        if letter is None:
-            return False
-        if not ok:
-            letter.out = False
-            letter.retry_at = now + 5.0
-            self.context.wake_at(letter.retry_at)
-            self.context.facts.append(Stalled(self.partition, "letter"))
-            return False
-        del self.letters[bury.offset, bury.index]
-        self.dirty = True
-        self.unstash(now)
-        return True
 
     def expire(self, lane: Lane, log_start: int, now: float) -> None:
         """The log no longer holds where the lane stands: what lies before is lost, counted and named."""
@@ -524,9 +296,3 @@ class Ownership:
     def part_key(self) -> bytes:
         """The partition record's key."""
         return part_key(self.partition)
-
-
-def learner(fields: Mapping[str, object]) -> object:
-    """`data.userId`, within which `order: learner` keeps order."""
-    data = fields.get("data")
-    return data.get("userId") if isinstance(data, dict) else None

@@ -39,8 +39,8 @@ def picture(dispatcher: Dispatcher, now: float) -> Stats:
         tuple(windows),
         len(context.configuration.subscriptions),
         context.configuration.version,
-        dispatcher.posts,
-        dispatcher.failing_posts,
+        dispatcher.posting.posts,
+        dispatcher.posting.failing_posts,
         context.memory,
     )
 

@@ -94,6 +94,10 @@ class Store:
         """R4: the fate of a write is unknown."""
         self.unknown.update(flight.contents)
 
+    def is_last(self, stamp: tuple[int, int] | None, key: bytes) -> bool:
+        """Whether an entry that was read back is the last one of the write under way."""
+        return self.flight is not None and stamp == self.flight.stamp and key == self.flight.last_key
+
     def landed(self, flight: Flight) -> None:
         """The write was read back: it lies in the log as written."""
         for key, recorded in flight.contents.items():

@@ -11,7 +11,8 @@ from lmshooks.core.events import Event, Record, parse
 from lmshooks.core.facts import Expired, WindowDone
 from lmshooks.core.feeds import TURN_BACK, Stream, WindowFeed, pace_class, worth_waiting
 from lmshooks.core.lanes import Lane
-from lmshooks.core.ownership import Ownership, State, learner
+from lmshooks.core.live import learner
+from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import just_past, start_of
 from lmshooks.core.records import Kind
 from lmshooks.core.subscriptions import Subscription
@@ -119,10 +120,11 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
     """Hand one event to whom it concerns; False where the pass waits for a full lane."""
     position = event.position
     for lane in stream.exact.pop(position, ()):
-        if stream.riders.get(lane.identity) is lane and lane.alive:
-            if lane.retake(event, lane.key_of(event, learner(fields))):
-                own.context.memory += len(event.raw)
-                own.to_send[lane] = None
+        if stream.riders.get(lane.identity) is not lane or not lane.alive:
+            continue
+        if lane.retake(event, lane.key_of(event, learner(fields))):
+            own.context.memory += len(event.raw)
+            own.to_send[lane] = None
     subscriptions = own.context.index.match(event.account, event.name)
     if not subscriptions:
         return True

@@ -1,0 +1,97 @@
+"""What happens to a live record? Its events go to the lanes attached to the feed; the feed waits for none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lmshooks.core import letters
+from lmshooks.core.context import skips
+from lmshooks.core.events import Record, parse
+from lmshooks.core.facts import Consumed
+from lmshooks.core.feeds import Parsed
+from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.positions import start_of
+from lmshooks.core.records import Kind
+
+
+def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: int, now: float) -> None:
+    """Records of the live feed: events to the lanes attached to it."""
+    own.log_end = max(own.log_end, log_end, next_offset)
+    if own.state is not State.RUNNING or next_offset <= own.position[0]:
+        return
+    if own.waits_for_epoch or len(own.letters) >= own.context.limits.pending_letters:
+        own.stash.append((records, next_offset))
+        own.hold(True)
+        return
+    start = own.position[0]
+    limit = own.context.limits.event_bytes
+    parsed: list[Parsed] = []
+    for record in records:
+        if record.offset < start:
+            continue
+        events, bad = parse(record, limit)
+        parsed += events
+        for index, reason, why in bad:
+            letters.add(own, record, index, reason, why)
+    matched = _hand_out(own, parsed)
+    own.position = start_of(next_offset)
+    if own.sweeps:
+        own.recent.keep(start, parsed, next_offset)
+    elif own.recent.count:
+        own.recent.clear()
+    own.context.facts.append(Consumed(own.partition, len(records), len(parsed), matched))
+    own.dirty = True
+
+
+def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
+    match = own.context.index.match
+    lanes = own.lanes
+    taken = matched = 0
+    for event, fields in parsed:
+        position = event.position
+        if own.exact:
+            for lane in own.exact.pop(position, ()):
+                if lane.alive and lane.attached and lane.retake(event, lane.key_of(event, learner(fields))):
+                    taken += len(event.raw)
+                    own.to_send[lane] = None
+        subscriptions = match(event.account, event.name)
+        if not subscriptions or own.kind_of(event) is not Kind.REAL_TIME:
+            continue
+        for subscription in subscriptions:
+            if subscription.filter is not None and not subscription.filter(fields):
+                continue
+            matched += 1
+            found = lanes.get((subscription.id, Kind.REAL_TIME))
+            if found is None:
+                if skips(subscription):
+                    continue
+                found = own.make(subscription.id, Kind.REAL_TIME, position)
+            elif not found.attached or position < found.next or position < found.horizon:
+                continue
+            if found.blocked:
+                if skips(subscription):
+                    continue
+                own.detach(found, position, "blocked")
+            elif found.full:
+                own.detach(found, position, "full")
+            else:
+                found.take(event, found.key_of(event, learner(fields)))
+                taken += len(event.raw)
+                own.to_send[found] = None
+    own.context.memory += taken
+    return matched
+
+
+def unstash(own: Ownership, now: float) -> None:
+    """What held the live feed is over: go on with what was set aside."""
+    while own.stash and not own.waits_for_epoch and len(own.letters) < own.context.limits.pending_letters:
+        records, next_offset = own.stash.pop(0)
+        take(own, records, next_offset, own.log_end, now)
+    if not own.stash and not own.waits_for_epoch:
+        own.hold(False)
+
+
+def learner(fields: Mapping[str, object]) -> object:
+    """`data.userId`, within which `order: learner` keeps order."""
+    data = fields.get("data")
+    return data.get("userId") if isinstance(data, dict) else None

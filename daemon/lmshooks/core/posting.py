@@ -1,0 +1,174 @@
+"""What goes out, and what do the answers mean? Permits, posts, verdicts.
+
+Failing lanes draw on permits of their own, so that endpoints that hang cannot starve healthy ones. A failure holds its
+key; several in a row with no success between them, or a Retry-After, hold the lane, which then probes with its head.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from lmshooks.core import sweeping
+from lmshooks.core.commands import Bury, Post
+from lmshooks.core.context import Context
+from lmshooks.core.deliveries import Delivery
+from lmshooks.core.events import LetterReason
+from lmshooks.core.facts import Attempted, Stalled
+from lmshooks.core.lanes import PROBATION, Lane
+from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.retrying import Outcome, Verdict, judge, wait_before
+
+
+class Posting:
+    """The requests in flight of the whole process."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.posts = 0
+        self.failing_posts = 0
+        self.starved: deque[tuple[Ownership, Lane]] = deque()
+        """Lanes that have something to send and found no permit."""
+
+    def attempted(self, post: Post, outcome: Outcome, now: float) -> str | None:
+        """Judge an answer; why the subscription is to be suspended, where it is."""
+        own: Ownership
+        lane: Lane
+        delivery: Delivery
+        own, lane, delivery = post.ticket
+        if delivery.failing:
+            self.failing_posts -= 1
+        else:
+            self.posts -= 1
+        reason = None
+        if lane.alive:
+            lane.out -= 1
+            delivery.out = False
+            verdict = judge(outcome, len(delivery.members), delivery.refusals)
+            reason = self._judged(own, lane, delivery, post, outcome, verdict, now)
+            own.to_send[lane] = None
+            own.dirty = True
+            for stream in (*own.sweeps, *(one.stream for one in own.windows.values() if one.stream)):
+                if stream.waits_for is lane:
+                    sweeping.pump(own, stream, now)
+        return reason
+
+    def _judged(
+        self, own: Ownership, lane: Lane, delivery: Delivery, post: Post, outcome: Outcome, verdict: Verdict, now: float
+    ) -> str | None:
+        oldest = delivery.events[delivery.members[0]].written_at
+        size = delivery.size
+        wait: float | None = None
+        reason: str | None = None
+        if verdict is Verdict.DELIVERED:
+            lane.failures = 0
+            lane.failing_since = None
+            lane.held_until = 0.0
+            lane.last_status = ""
+            self._settle(own, lane, delivery, now)
+        elif verdict is Verdict.SPLIT:
+            lane.split(delivery)
+        elif verdict is Verdict.REJECTED:
+            self._bury(own, lane, delivery, outcome, now)
+        elif verdict is Verdict.GONE:
+            lane.last_status = "410"
+            reason = "gone"
+        else:
+            wait = self._failed(own, lane, delivery, outcome, verdict, now)
+            if lane.failing_since is not None and now - lane.failing_since >= lane.subscription.retry.horizon:
+                reason = "horizon"
+        self.context.facts.append(
+            Attempted(
+                post.subscription_id, own.partition, post.delivery_id, post.attempt, verdict, outcome.status,
+                outcome.failure, outcome.elapsed, post.events, size, now - oldest, wait, outcome.detail,
+                lane.kind.value,
+            )
+        )  # fmt: skip
+        return reason
+
+    def _settle(self, own: Ownership, lane: Lane, delivery: Delivery, now: float) -> None:
+        own.settled += len(delivery.members)
+        self.context.memory -= lane.settle(delivery, now)
+        own.to_send[lane] = None
+        own.dirty = True
+
+    def _failed(
+        self, own: Ownership, lane: Lane, delivery: Delivery, outcome: Outcome, verdict: Verdict, now: float
+    ) -> float:
+        """A failure holds its key; several in a row, or Retry-After, hold the lane."""
+        policy = lane.subscription.retry
+        lane.failures += 1
+        lane.last_status = str(outcome.status) if outcome.status is not None else str(outcome.failure)
+        if lane.failing_since is None:
+            lane.failing_since = now
+        if outcome.status in (400, 413, 415, 422):
+            delivery.refusals += 1
+        wait = wait_before(delivery.attempts + 1, policy, delivery.id, outcome.retry_after)
+        lane.due[delivery.id] = now + wait
+        if verdict is Verdict.WAIT or lane.failures >= lane.subscription.max_in_flight:
+            lane.held_until = max(lane.held_until, now + wait)
+        self.context.wake_at(now + wait)
+        if wait > PROBATION and not lane.out:
+            own.shed(lane, "failing")
+        return wait
+
+    def _bury(self, own: Ownership, lane: Lane, delivery: Delivery, outcome: Outcome, now: float) -> None:
+        (position,) = delivery.members
+        event = delivery.events[position]
+        delivery.out = True
+        why = f"the endpoint answered {outcome.status} three times"
+        self.context.commands.append(
+            Bury((own, own.tenure, lane, delivery), own.partition, position[0], position[1], LetterReason.REJECTED,
+                 why, lane.subscription.id, delivery.id, event.raw, ())
+        )  # fmt: skip
+
+    def send(self, own: Ownership, now: float) -> None:
+        """Post what may go out, while there are permits."""
+        if not own.ready or own.state is not State.RUNNING:
+            return
+        while self.starved and self.posts < self.context.limits.posts:
+            owner, lane = self.starved.popleft()
+            if lane.alive and owner.state is State.RUNNING:
+                self._send_lane(owner, lane, now)
+        while own.to_send:
+            lane, _ = own.to_send.popitem()
+            if lane.alive:
+                self._send_lane(own, lane, now)
+
+    def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
+        limits = self.context.limits
+        while True:
+            failing = lane.failures > 0
+            if (self.failing_posts >= limits.failing_posts) if failing else (self.posts >= limits.posts):
+                if lane.ready or lane.pending:
+                    self.starved.append((own, lane))
+                    self.context.wake_at(now + 0.1)
+                return
+            delivery = lane.sendable(now)
+            if delivery is None:
+                return
+            delivery.attempts += 1
+            delivery.out = True
+            delivery.failing = failing
+            lane.out += 1
+            if failing:
+                self.failing_posts += 1
+            else:
+                self.posts += 1
+            self.context.commands.append(
+                Post((own, lane, delivery), lane.subscription.id, lane.subscription.endpoint, delivery.id,
+                     delivery.attempts, delivery.body(), len(delivery.members))
+            )  # fmt: skip
+
+    def buried(self, own: Ownership, bury: Bury, ok: bool, now: float) -> None:
+        """A rejected event settles only when its dead letter is acknowledged; else it is written again."""
+        lane: Lane = bury.ticket[2]
+        delivery: Delivery = bury.ticket[3]
+        if not lane.alive:
+            return
+        delivery.out = False
+        if ok:
+            self._settle(own, lane, delivery, now)
+            return
+        lane.due[delivery.id] = now + 5.0
+        self.context.wake_at(now + 5.0)
+        self.context.facts.append(Stalled(own.partition, "letter"))
