@@ -49,7 +49,7 @@ def read(bootstrap: str, topic: str) -> list[tuple[int, bytes, bytes]]:
             partitions = [TopicPartition(topic, number) for number in range(3)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
-            found = []
+            found: list[tuple[int, bytes, bytes]] = []
             while len(found) < sum(ends.values()):
                 for tp, got in (await consumer.getmany(timeout_ms=100)).items():
                     found += [(tp.partition, each.key, each.value) for each in got]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Literal
 
 import orjson
@@ -102,7 +102,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
     return record.name == OURS or record.name.startswith(OURS + ".")
 
 
-def _name_library_event(logger: Any, method: str, line: dict[str, Any]) -> dict[str, Any]:
+def _name_library_event(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A library's sentence becomes the field `said` of an event named `library.said`.
 
     Ours begin with the event's name; what follows it is what was said.
@@ -124,7 +124,8 @@ def _as_text(processor: Any) -> Any:
         return processor
 
     def render(logger: Any, method: str, line: dict[str, Any]) -> str:
-        return str(processor(logger, method, line), "utf-8")
+        line_of_json: bytes = processor(logger, method, line)  # type: ignore[assignment]  # our serializer gives bytes
+        return line_of_json.decode()
 
     return render
 

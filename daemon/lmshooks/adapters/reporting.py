@@ -9,6 +9,7 @@ them by `collect`. Labels are closed sets and ids: never a URL, an account or a 
 
 from __future__ import annotations
 
+import inspect
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -134,6 +135,9 @@ LEVELS: dict[type, str] = {
     Stalled: "warning", StateLost: "error", Expired: "error", GivenUp: "warning",
 }  # fmt: skip
 """How loud a fact is where it is not `info`. An attempt that was not delivered is a warning."""
+
+_MEMBERS: dict[type, tuple[str, ...]] = {kind: tuple(inspect.get_annotations(kind)) for kind in NAMES}
+"""The fields of each fact, in their order."""
 
 _IDS_SAID = 20
 """Ids in one line, at most."""
@@ -376,7 +380,8 @@ def _draw_subscription(each: SubscriptionStats, now: float, put: Callable[[str, 
 def _fields(fact: Fact) -> dict[str, Any]:
     """A fact's fields as a line says them: no empty ones, partitions as text, long lists cut."""
     fields: dict[str, Any] = {}
-    for name, value in zip(fact._fields, fact, strict=True):
+    for name in _MEMBERS[type(fact)]:
+        value = getattr(fact, name)
         kind = type(value)
         if value is None or value == "":
             continue
