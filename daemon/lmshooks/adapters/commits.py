@@ -1,0 +1,113 @@
+"""How far has the group got? Commits with metadata, and the reading of both.
+
+Commits that are asked for while one is under way go out together in the next. aiokafka's own `committed` leaves the
+metadata out, so it is read by an admin client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from lmshooks.adapters.kafka_client import KafkaSettings, client_options, closed, describe, reading_options
+
+log = logging.getLogger(__name__)
+
+_Asked = dict[TopicPartition, tuple[OffsetAndMetadata, "asyncio.Future[bool]"]]
+
+
+class Commits:
+    """The group's offsets."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+        self._admin: AIOKafkaAdminClient | None = None
+        self._asked: _Asked = {}
+        self._committer: asyncio.Task[None] | None = None
+
+    async def commit(self, consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int, metadata: str) -> bool:
+        """Whether it is certainly committed, within twice the request time-out."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        before = self._asked.get(tp)
+        if before is not None and not before[1].done():
+            # Nothing says that the earlier one was committed; the later one covers it.
+            before[1].set_result(False)
+        self._asked[tp] = (OffsetAndMetadata(offset, metadata), answer)
+        if self._committer is None or self._committer.done():
+            self._committer = asyncio.create_task(self._send(consumer), name="commits")
+        return await answer
+
+    async def _send(self, consumer: AIOKafkaConsumer) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, {}
+            done = False
+            try:
+                # One lost partition would fail the whole request.
+                ours = consumer.assignment()
+                mine = {tp: what for tp, (what, _) in asked.items() if tp in ours}
+                async with asyncio.timeout(2 * self._settings.request_timeout):
+                    if mine:
+                        await consumer.commit(mine)
+                done = True
+            except (KafkaError, IllegalStateError, TimeoutError) as error:
+                log.warning("commit.failed partitions=%d why=%s", len(asked), describe(error))
+            finally:
+                for tp, (_, answer) in asked.items():
+                    if not answer.done():
+                        answer.set_result(done and tp in mine)
+
+    async def committed(self, tps: list[TopicPartition]) -> dict[TopicPartition, tuple[int | None, str]]:
+        """Offset (None: never committed) and metadata of each. Raises what aiokafka raises."""
+        try:
+            admin = await self._connected()
+            # All of them by name: brokers differ in what they leave out of an answer about everything.
+            found = await admin.list_consumer_group_offsets(self._settings.group_id, partitions=tps)
+        except Exception:
+            await self.close()
+            raise
+        answer: dict[TopicPartition, tuple[int | None, str]] = {}
+        for tp in tps:
+            known = found.get(tp)
+            answer[tp] = (known.offset, known.metadata or "") if known is not None and known.offset >= 0 else (None, "")
+        return answer
+
+    async def answers(self, tps: list[TopicPartition]) -> bool:
+        """Whether a fresh client reaches the leaders of these partitions and the group's coordinator."""
+        consumer = AIOKafkaConsumer(**reading_options(self._settings))
+        try:
+            async with asyncio.timeout(3 * self._settings.request_timeout):
+                await consumer.start()
+                await consumer.end_offsets(tps)
+                await (await self._connected()).find_coordinator(self._settings.group_id)
+                return True
+        except Exception as error:
+            log.debug("kafka does not answer: %s", describe(error))
+            await self.close()
+            return False
+        finally:
+            await closed(consumer, self._settings.request_timeout)
+
+    async def close(self) -> None:
+        """Drops the admin client; the next use makes another."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            with contextlib.suppress(Exception):
+                await admin.close()
+
+    async def _connected(self) -> AIOKafkaAdminClient:
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(**client_options(self._settings))
+            try:
+                await admin.start()
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    await admin.close()
+                raise
+            self._admin = admin
+        return self._admin

@@ -1,0 +1,458 @@
+"""Which partitions are ours, what comes in on them, and how far is committed? The consumer group.
+
+    group says "yours"  -> paused at once; committed offset, metadata and log bounds are asked for
+                        -> sink.on_assigned(...)          the machine claims the partition
+    start_at(p, offset) -> records flow: sink.on_records  (hold(p, True/False) stops and goes on)
+    group takes it back -> nothing more flows; sink.on_revoked is awaited: the last checkpoint; commits still work
+
+The group protocol is eager: every rebalance takes all partitions back, and forgets pauses. aiokafka hands out records
+while its `assigned` callback still runs, so the callback pauses before it awaits, and only partitions that were started
+are polled. `getmany` is never cancelled while its consumer is to be used again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Coroutine, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
+
+from lmshooks.adapters.commits import Commits
+from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe, reading_options
+from lmshooks.core.positions import Partition
+
+log = logging.getLogger(__name__)
+
+MAX_RECORDS = 2000
+STALL = 30.0
+"""Seconds without an answered fetch of a partition that is polled, while a fresh client gets an answer: a stall."""
+_LONG_HOLD = 2.0
+"""Seconds after which a held partition is paused: until then its buffer is kept."""
+_SCAN = 0.05
+"""Seconds between looks at positions that moved without records (gaps, control records)."""
+
+
+class Sink(Protocol):
+    """Who takes what comes in: the loop. Offsets are Kafka's; sync methods must not block."""
+
+    async def on_assigned(
+        self, partition: Partition, committed: int | None, metadata: str, log_start: int, log_end: int, start: int
+    ) -> None:
+        """The group gave us the partition. Answered by `start_at`, when the machine says so."""
+
+    async def on_revoked(self, partitions: Sequence[Partition]) -> None:
+        """The group takes them back when this returns: the last checkpoint is taken here; commits still work."""
+
+    def on_lost(self, partitions: Sequence[Partition]) -> None:
+        """They are gone already."""
+
+    def on_records(
+        self, partition: Partition, records: Sequence[ConsumerRecord[bytes, bytes]], next_offset: int, log_end: int
+    ) -> None:
+        """Records in order; none where only the position moved."""
+
+    def on_expired(self, partition: Partition, log_start: int) -> int:
+        """The position is no longer in the log; returns where to go on."""
+
+
+class _Feed:
+    """One partition of one assignment."""
+
+    __slots__ = ("checked", "held_since", "mending", "polled", "position", "since", "started")
+
+    def __init__(self) -> None:
+        self.started = False
+        self.mending = False
+        self.position = -1
+        self.held_since: float | None = None
+        self.polled: int | None = None
+        self.checked = -1
+        self.since = 0.0
+
+    @property
+    def ready(self) -> bool:
+        return self.started and not self.mending and self.held_since is None
+
+
+class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
+    """The group member. `run` lives until `stop`; Kafka may go and come back meanwhile."""
+
+    def __init__(self, settings: KafkaSettings, sink: Sink, stall: float = STALL) -> None:
+        self._settings = settings
+        self._sink = sink
+        self._stall = stall
+        self._consumer: AIOKafkaConsumer | None = None
+        self._feeds: dict[TopicPartition, _Feed] = {}
+        self._ready: tuple[TopicPartition, ...] = ()
+        self._held: set[TopicPartition] = set()
+        self._changed = asyncio.Event()
+        self._stopping = False
+        self._broken: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._commits = Commits(settings)
+        self._scanned = 0.0
+        self.fault: str | None = None
+        """Why nothing comes in, in one line; None while all is well."""
+        self.last_poll = time.monotonic()
+        """When the poll loop last went round (monotonic seconds)."""
+        self.rebuilds = 0
+        """Consumers made anew after the first."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether we are in the group and polling."""
+        return self.fault is None and self._consumer is not None and time.monotonic() - self.last_poll < self._stall
+
+    @property
+    def assigned(self) -> tuple[Partition, ...]:
+        """The partitions that the group gave us."""
+        return tuple(Partition(*tp) for tp in self._feeds)
+
+    # --- what the loop asks for -------------------------------------------------------------------------------------
+
+    def start_at(self, partition: Partition, offset: int) -> None:
+        """Records flow from `offset` on. Nothing happens where the partition is not ours any more."""
+        tp = TopicPartition(*partition)
+        feed, consumer = self._feeds.get(tp), self._consumer
+        if feed is None or consumer is None:
+            return
+        with contextlib.suppress(IllegalStateError):
+            consumer.seek(tp, offset)
+            feed.started, feed.position, feed.since = True, offset, time.monotonic()
+            if feed.held_since is None:
+                consumer.resume(tp)
+        self._recount()
+
+    def hold(self, partition: Partition, held: bool) -> None:
+        """No records of it until told otherwise."""
+        tp = TopicPartition(*partition)
+        feed = self._feeds.get(tp)
+        if feed is None or held == (feed.held_since is not None):
+            return
+        if held:
+            feed.held_since = time.monotonic()
+        else:
+            feed.held_since, feed.since = None, time.monotonic()
+            if self._consumer is not None and feed.started and not feed.mending:
+                with contextlib.suppress(IllegalStateError):
+                    self._consumer.resume(tp)
+        self._recount()
+
+    async def commit(self, partition: Partition, offset: int, metadata: str) -> bool:
+        """Whether the group's offset is certainly committed. False: it is not, or nobody knows."""
+        tp = TopicPartition(*partition)
+        consumer = self._consumer
+        if consumer is None or tp not in self._feeds:
+            return False
+        return await self._commits.commit(consumer, tp, offset, metadata)
+
+    async def log_end(self, partition: Partition) -> int | None:
+        """Where the partition's log ends now; None where Kafka does not say in time."""
+        tp, consumer = TopicPartition(*partition), self._consumer
+        if consumer is None:
+            return None
+        try:
+            async with asyncio.timeout(2 * self._settings.request_timeout):
+                end: int = (await consumer.end_offsets([tp]))[tp]
+                return end
+        except (KafkaError, TimeoutError):
+            return None
+
+    # --- the life of consumers --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until `stop`. Makes a consumer, polls it, and makes another where it failed or stalled."""
+        wait = 0.2
+        while not self._stopping:
+            began = time.monotonic()
+            try:
+                await self._live()
+            except (KafkaError, OSError, TimeoutError) as error:
+                self.fault = describe(error)
+                log.warning("intake.failed why=%s", self.fault)
+            wait = 0.2 if time.monotonic() - began > 60 else min(wait * 2, 5.0)
+            await self._pause(wait)
+
+    async def _pause(self, wait: float) -> None:
+        # A method of its own: `stop` may have been called meanwhile.
+        if not self._stopping:
+            self.rebuilds += 1
+            await asyncio.sleep(wait)
+
+    async def stop(self) -> None:
+        """No more records; the sink's last checkpoint (`on_revoked`); then out of the group."""
+        self._stopping = True
+        self._ready = ()
+        self._changed.set()
+        consumer = self._consumer
+        if consumer is None:
+            return
+        # aiokafka's stop() calls no callback.
+        await self._give_back(tuple(self._feeds))
+        await self._close(consumer)
+
+    async def _live(self) -> None:
+        settings = self._settings
+        consumer = AIOKafkaConsumer(
+            **reading_options(settings),
+            group_id=settings.group_id,
+            group_instance_id=settings.instance_id,
+            session_timeout_ms=int(settings.session_timeout * 1000),
+            heartbeat_interval_ms=int(min(1.0, settings.session_timeout / 5) * 1000),
+            rebalance_timeout_ms=int(settings.session_timeout * 1000),
+            # Its supervision knows nothing of holds; the watchdog below does.
+            max_poll_interval_ms=24 * 3600 * 1000,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            max_poll_records=MAX_RECORDS,
+        )
+        if settings.topic_pattern:
+            consumer.subscribe(pattern=settings.topic_pattern, listener=self)
+        else:
+            consumer.subscribe(topics=list(settings.topics), listener=self)
+        self._broken = None
+        self._consumer = consumer
+        poll = asyncio.create_task(self._poll(consumer), name="intake-poll")
+        watch = asyncio.create_task(self._watch(consumer), name="intake-watch")
+        try:
+            await asyncio.wait({poll, watch}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (poll, watch):
+                if task.done() and not task.cancelled():
+                    task.result()
+        finally:
+            # Whatever ended it, this consumer is not used again: cancelling its getmany does no harm.
+            if not self._stopping:
+                self._lose(tuple(self._feeds))
+                await self._close(consumer)
+            for task in (poll, watch):
+                task.cancel()
+            await asyncio.gather(poll, watch, return_exceptions=True)
+
+    async def _close(self, consumer: AIOKafkaConsumer) -> None:
+        if self._consumer is consumer:
+            self._consumer = None
+        for task in tuple(self._tasks):
+            task.cancel()
+        await closed(consumer, self._settings.request_timeout)
+        await self._commits.close()
+
+    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
+        await consumer.start()
+        self.fault = None
+        while not self._stopping and self._broken is None:
+            self.last_poll = time.monotonic()
+            self._pause_long_holds(consumer)
+            ready = self._ready
+            if not ready:
+                # getmany without partitions would mean all of them.
+                self._changed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.1):
+                        await self._changed.wait()
+                continue
+            try:
+                answer = await consumer.getmany(*ready, timeout_ms=100, max_records=MAX_RECORDS)
+            except OffsetOutOfRangeError as error:
+                self._out_of_range(consumer, error.args[0] if error.args else {})
+                continue
+            except IllegalStateError:
+                await asyncio.sleep(0)
+                continue
+            # No await from here on that gives way: what was read is handed over before any rebalance can begin.
+            for tp, records in answer.items():
+                await self._hand_over(consumer, tp, records)
+            now = time.monotonic()
+            if not answer or now - self._scanned > _SCAN:
+                self._scanned = now
+                for tp in ready:
+                    await self._hand_over(consumer, tp, ())
+            if answer:
+                await asyncio.sleep(0)
+
+    async def _hand_over(
+        self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]
+    ) -> None:
+        feed = self._feeds.get(tp)
+        if feed is None or not feed.ready or self._stopping:
+            return
+        try:
+            position: int = await consumer.position(tp)
+        except IllegalStateError:
+            return
+        if position == feed.position and not records:
+            return
+        feed.position, feed.since = position, time.monotonic()
+        self._sink.on_records(Partition(*tp), records, position, max(position, consumer.highwater(tp) or 0))
+
+    def _pause_long_holds(self, consumer: AIOKafkaConsumer) -> None:
+        # A buffer that nobody reads slows the other partitions of its broker by 100 ms a fetch.
+        if not self._held:
+            return
+        now = time.monotonic()
+        for tp in tuple(self._held):
+            feed = self._feeds.get(tp)
+            if feed is None or feed.held_since is None:
+                self._held.discard(tp)
+            elif now - feed.held_since > _LONG_HOLD:
+                self._held.discard(tp)
+                with contextlib.suppress(IllegalStateError):
+                    consumer.pause(tp)
+
+    def _recount(self) -> None:
+        self._ready = tuple(tp for tp, feed in self._feeds.items() if feed.ready)
+        self._held = {tp for tp, feed in self._feeds.items() if feed.held_since is not None}
+        self._changed.set()
+
+    # --- rebalances -------------------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """aiokafka: before it joins again. Its heartbeats go on while this is awaited."""
+        await self._give_back(tuple(revoked))
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """aiokafka: records may be handed out from now on, before this returns. No await in here."""
+        consumer = self._consumer
+        if consumer is None:
+            return
+        tps = tuple(assigned)
+        for tp in tps:
+            # A position, so that it is not looked up; a pause, so that nothing is fetched until `start_at`.
+            consumer.seek(tp, 0)
+            consumer.pause(tp)
+        self._feeds = {tp: _Feed() for tp in tps}
+        self._recount()
+        feeds = self._feeds
+        self._spawn(self._introduce(consumer, feeds))
+
+    async def _give_back(self, tps: Sequence[TopicPartition]) -> None:
+        known = [tp for tp in tps if tp in self._feeds]
+        for tp in known:
+            self._feeds[tp].started = False
+        self._recount()
+        if not known:
+            return
+        partitions = [Partition(*tp) for tp in known]
+        try:
+            async with asyncio.timeout(self._settings.session_timeout * 0.8):
+                await self._sink.on_revoked(partitions)
+        except TimeoutError:
+            log.warning("intake.revoke_overdue partitions=%d", len(known))
+        except Exception:
+            # aiokafka would swallow it.
+            log.exception("intake.revoke_failed")
+        self._lose(known)
+
+    def _lose(self, tps: Sequence[TopicPartition]) -> None:
+        gone = [tp for tp in tps if self._feeds.pop(tp, None) is not None]
+        self._recount()
+        if gone:
+            self._sink.on_lost([Partition(*tp) for tp in gone])
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _introduce(self, consumer: AIOKafkaConsumer, feeds: dict[TopicPartition, _Feed]) -> None:
+        """Asks where the partitions stand, for as long as it takes, and tells the sink."""
+        wait = 0.1
+        tps = list(feeds)
+        while self._feeds is feeds and tps:
+            try:
+                async with asyncio.timeout(3 * self._settings.request_timeout):
+                    committed = await self._commits.committed(tps)
+                    starts = await consumer.beginning_offsets(tps)
+                    ends = await consumer.end_offsets(tps)
+                    begin = await self._begin(consumer, starts, ends)
+                break
+            except Exception as error:
+                # aiokafka raises more than KafkaErrors here (AttributeError on some group errors).
+                log.warning("intake.assignment_unknown why=%s", describe(error))
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 2.0)
+        for tp in tps:
+            if self._feeds is not feeds or tp not in feeds:
+                return
+            offset, metadata = committed[tp]
+            await self._sink.on_assigned(Partition(*tp), offset, metadata, starts[tp], ends[tp], begin[tp])
+
+    async def _begin(
+        self, consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        start = self._settings.start
+        if start == "earliest":
+            return starts
+        if start == "latest":
+            return ends
+        when = datetime.fromisoformat(start)
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        found = await consumer.offsets_for_times(dict.fromkeys(ends, max(0, int(when.timestamp() * 1000))))
+        return {tp: found[tp].offset if found.get(tp) is not None else end for tp, end in ends.items()}
+
+    # --- trouble ----------------------------------------------------------------------------------------------------
+
+    def _out_of_range(self, consumer: AIOKafkaConsumer, bad: dict[TopicPartition, int]) -> None:
+        for tp in bad:
+            feed = self._feeds.get(tp)
+            if feed is not None and feed.ready:
+                feed.mending = True
+                self._spawn(self._mend(consumer, tp, feed))
+        self._recount()
+
+    async def _mend(self, consumer: AIOKafkaConsumer, tp: TopicPartition, feed: _Feed) -> None:
+        while self._feeds.get(tp) is feed:
+            try:
+                log_start: int = (await consumer.beginning_offsets([tp]))[tp]
+                log_end: int = (await consumer.end_offsets([tp]))[tp]
+            except (KafkaError, TimeoutError) as error:
+                log.warning("intake.bounds_unknown why=%s", describe(error))
+                await asyncio.sleep(0.5)
+                continue
+            if self._feeds.get(tp) is not feed:
+                return
+            offset = feed.position
+            if offset < log_start:
+                offset = self._sink.on_expired(Partition(*tp), log_start)
+            elif offset > log_end:
+                # The log ends before where we were: its tail was lost. Wait for it; never read anything twice unseen.
+                self.fault = f"{tp.topic}/{tp.partition} ends at {log_end}, before our position {offset}"
+                log.error("intake.log_shrunk partition=%s/%d position=%d end=%d", *tp, offset, log_end)
+                await asyncio.sleep(5.0)
+                continue
+            self.fault = None
+            feed.mending = False
+            self.start_at(Partition(*tp), offset)
+            return
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Ends when the consumer stalls: it is a member and fetches nothing, although a fresh client could."""
+        self.last_poll = time.monotonic()
+        while True:
+            await asyncio.sleep(min(2.0, self._stall / 4))
+            now = time.monotonic()
+            stuck = [tp for tp in self._ready if self._stuck(consumer, tp, now)]
+            if now - self.last_poll > self._stall + self._settings.session_timeout:
+                # Not even polling: joining the group, or waiting for an assignment that does not come.
+                self.fault = self.fault or "no assignment from the group"
+                stuck = stuck or [TopicPartition(topic, 0) for topic in self._settings.topics[:1]]
+            if stuck and await self._commits.answers(stuck):
+                log.error("intake.stalled partitions=%d", len(stuck))
+                self._broken = "stalled"
+                raise KafkaError(f"stalled: no fetch of {stuck[0].topic}/{stuck[0].partition} was answered")
+
+    def _stuck(self, consumer: AIOKafkaConsumer, tp: TopicPartition, now: float) -> bool:
+        feed = self._feeds.get(tp)
+        if feed is None or tp not in consumer.assignment():
+            return False
+        polled = consumer.last_poll_timestamp(tp)
+        highwater = consumer.highwater(tp)
+        behind = highwater is not None and feed.position < highwater
+        if feed.position != feed.checked or (polled != feed.polled and not behind):
+            feed.polled, feed.checked, feed.since = polled, feed.position, now
+        return now - feed.since > self._stall

@@ -1,0 +1,198 @@
+"""How is Kafka reached? The settings that every Kafka adapter shares, and what they become for aiokafka.
+
+Three facts of aiokafka shape this file: a client that failed for good stays failed (so producers are held by something
+that can make a new one), its calls may wait for ever (so every caller brings its own deadline), and an outage makes it
+write hundreds of lines a minute (so its loggers are filtered).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field
+from ssl import SSLContext
+from typing import Any, Literal
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.helpers import create_ssl_context
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaSettings:
+    """Where Kafka is, who we are to it, and which topics are ours. Durations in seconds."""
+
+    bootstrap_servers: str
+    group_id: str = "lmshooks"
+    topics: tuple[str, ...] = ()
+    topic_pattern: str | None = None
+    """A regular expression; topics that appear later and match are taken too."""
+    state_topic: str = "lmshooks.state"
+    dead_letter_topic: str = "lmshooks.dead-letters"
+    create_topics: bool = True
+    """Whether the state and dead-letter topics may be created. Source topics never are."""
+    instance_id: str | None = None
+    """Static membership: a successor with the same id goes on at once."""
+    session_timeout: float = 10.0
+    request_timeout: float = 5.0
+    """Also sets how long a broker that hangs can hold us up: about twice this."""
+    start: str = "latest"
+    """Where a group without commits begins: `latest`, `earliest`, or an ISO 8601 time."""
+    replication_factor: int | None = None
+    """Of the topics that we create; None is the broker's default."""
+    retention_check: Literal["refuse", "warn"] = "refuse"
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+def client_options(settings: KafkaSettings) -> dict[str, Any]:
+    """What every aiokafka client is given: addresses, time-outs, TLS and SASL. Reads the certificate files.
+
+    Raises OSError or ssl.SSLError where a file cannot be read.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": [server.strip() for server in settings.bootstrap_servers.split(",") if server.strip()],
+        "client_id": settings.instance_id or "lmshooks",
+        "request_timeout_ms": int(settings.request_timeout * 1000),
+        "security_protocol": settings.security_protocol,
+        "metadata_max_age_ms": 30_000,
+    }
+    if settings.security_protocol in ("SSL", "SASL_SSL"):
+        context: SSLContext = create_ssl_context(
+            cafile=settings.ca_file, certfile=settings.cert_file, keyfile=settings.key_file
+        )
+        options["ssl_context"] = context
+    if settings.security_protocol.startswith("SASL"):
+        options["sasl_mechanism"] = settings.sasl_mechanism or "PLAIN"
+        options["sasl_plain_username"] = settings.username
+        options["sasl_plain_password"] = settings.password
+    return options
+
+
+def reading_options(settings: KafkaSettings, fetch_max_wait: float = 0.05) -> dict[str, Any]:
+    """What our consumers have in common: no commits and no resets behind our back, short long polls, checked CRCs."""
+    return client_options(settings) | {
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "check_crcs": True,
+        "fetch_max_wait_ms": int(fetch_max_wait * 1000),
+        "max_partition_fetch_bytes": 1024 * 1024,
+        "fetch_max_bytes": 16 * 1024 * 1024,
+    }
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line, with its class: many of aiokafka's have no text."""
+    text = " ".join(str(error).split())
+    name = type(error).__name__
+    return name if not text or text == name else f"{name}: {text}" if not text.startswith(name) else text
+
+
+class Producing:
+    """Holds one producer: started when first needed, made anew after it failed for good."""
+
+    def __init__(self, settings: KafkaSettings, **options: Any) -> None:
+        self._settings = settings
+        self._options = options
+        self._producer: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._failures = 0
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def get(self) -> AIOKafkaProducer:
+        """The producer, started. Raises KafkaError where no broker answers."""
+        async with self._starting:
+            if self._producer is None:
+                # Not idempotent: an idempotent producer waits for ever in an outage, can get stuck on
+                # OutOfOrderSequence, and the embedded broker has none. Ours are safe to repeat.
+                producer = AIOKafkaProducer(
+                    **client_options(self._settings), acks="all", enable_idempotence=False, **self._options
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await closed(producer)
+                    raise
+                self._producer = producer
+            return self._producer
+
+    def succeeded(self) -> None:
+        """Something was written."""
+        self._failures = 0
+
+    def failed(self, error: BaseException) -> None:
+        """Something was not: after an error that no retry heals, or three in a row, the next `get` makes a new one."""
+        self._failures += 1
+        hopeless = not (isinstance(error, TimeoutError) or (isinstance(error, KafkaError) and error.retriable))
+        if self._producer is not None and (hopeless or self._failures >= 3):
+            old, self._producer, self._failures = self._producer, None, 0
+            task = asyncio.create_task(closed(old, self._settings.request_timeout))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def stop(self) -> None:
+        """Sends what is queued, within one request time-out."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await closed(producer, self._settings.request_timeout)
+        if self._closing:
+            await asyncio.wait(self._closing)
+
+
+async def closed(client: AIOKafkaConsumer | AIOKafkaProducer, timeout: float = 5.0) -> None:
+    """Stops a client, within `timeout` seconds, whatever state it is in. Raises nothing of the client's.
+
+    In a task of its own: aiokafka's stop() cancels its helpers and awaits them, and their CancelledError comes out of
+    it as if we had been cancelled.
+    """
+    task = asyncio.ensure_future(client.stop())
+    done, _ = await asyncio.wait({task}, timeout=timeout)
+    if not done:
+        task.cancel()
+    elif not task.cancelled() and (error := task.exception()) is not None:
+        log.debug("client not stopped cleanly: %s", describe(error))
+
+
+class _OutageFilter(logging.Filter):
+    """Lets each of aiokafka's messages through once a minute, and none below WARNING."""
+
+    def __init__(self, every: float = 60.0) -> None:
+        super().__init__()
+        self._every = every
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.WARNING:
+            return False
+        # By the template, not by the text: the text names nodes, offsets and correlation ids.
+        key = (record.name, str(record.msg))
+        now = time.monotonic()
+        if now - self._seen.get(key, -self._every) < self._every:
+            return False
+        if len(self._seen) >= 1000:
+            self._seen.clear()
+        self._seen[key] = now
+        return True
+
+
+def quiet_aiokafka(every: float = 60.0) -> None:
+    """Tames aiokafka's loggers: each message once in `every` seconds. May be called more than once.
+
+    Its loggers are module loggers below `aiokafka`; a filter of the parent does not see its children's records, so
+    the filter is put on each.
+    """
+    quiet = _OutageFilter(every)
+    names = [name for name in logging.root.manager.loggerDict if name == "aiokafka" or name.startswith("aiokafka.")]
+    for name in names:
+        logger = logging.getLogger(name)
+        for old in [known for known in logger.filters if isinstance(known, _OutageFilter)]:
+            logger.removeFilter(old)
+        logger.addFilter(quiet)

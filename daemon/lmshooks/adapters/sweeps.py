@@ -1,0 +1,176 @@
+"""What does the log hold between two offsets? The second reader, for sweeps and windows.
+
+A few consumers without a group, each standing somewhere in one partition. Reads of one stream of a partition follow
+one another, so the consumer that read the last chunk has the next one on its way already and needs no seek.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe, reading_options
+from lmshooks.core.positions import Partition
+
+log = logging.getLogger(__name__)
+
+READERS = 3
+CHUNK = 2000
+"""Records of one chunk, at most. Its bytes are bounded by one fetch answer: 1 MiB, or one larger batch."""
+_REST = 1.0
+"""Seconds after which a reader that nobody asks stops fetching ahead."""
+
+
+class Chunk(NamedTuple):
+    """What one read gave."""
+
+    records: Sequence[ConsumerRecord[bytes, bytes]]
+    next_offset: int
+    """Where reading goes on: past gaps, and never past the end that was asked for."""
+
+
+class RangeExpired(Exception):
+    """The log no longer holds the offset that was asked for."""
+
+    def __init__(self, log_start: int) -> None:
+        super().__init__(f"the log begins at {log_start} now")
+        self.log_start = log_start
+
+
+class ReadFailed(Exception):
+    """The chunk could not be read now; try again later."""
+
+
+class _Reader:
+    """One consumer, and where it stands."""
+
+    def __init__(self) -> None:
+        self.consumer: AIOKafkaConsumer | None = None
+        self.tp: TopicPartition | None = None
+        self.key: tuple[Partition, int] | None = None
+        self.busy = False
+        self.used = 0
+        self.rest: asyncio.TimerHandle | None = None
+
+    def fall_asleep(self) -> None:
+        if not self.busy and self.consumer is not None and self.tp is not None:
+            self.consumer.pause(self.tp)
+
+
+class Sweeper:
+    """Reads chunks of partitions, several at a time."""
+
+    def __init__(self, settings: KafkaSettings, readers: int = READERS) -> None:
+        self._settings = settings
+        self._readers = [_Reader() for _ in range(readers)]
+        self._freed = asyncio.Condition()
+        self._uses = 0
+        self._stopped = False
+
+    async def read(self, partition: Partition, stream: int, offset: int, end: int) -> Chunk:
+        """Records from `offset` on, none at or past `end`; at least one, or none before `next_offset`.
+
+        Raises RangeExpired where the log begins past `offset`, and ReadFailed for everything else.
+        """
+        if offset >= end:
+            return Chunk((), offset)
+        reader = await self._acquire((partition, stream))
+        healthy = False
+        try:
+            async with asyncio.timeout(3 * self._settings.request_timeout):
+                chunk = await self._read(reader, TopicPartition(partition.topic, partition.number), offset, end)
+            healthy = True
+            return chunk
+        except RangeExpired:
+            healthy = True
+            raise
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise ReadFailed(f"{partition} from {offset}: {describe(error)}") from error
+        finally:
+            # A getmany that was cut short leaves its consumer in a doubtful state: it is not used again.
+            if not healthy:
+                await self._discard(reader)
+            await self._release(reader)
+
+    async def stop(self) -> None:
+        """Closes the consumers; reads under way fail."""
+        self._stopped = True
+        for reader in self._readers:
+            await self._discard(reader)
+
+    async def _read(self, reader: _Reader, tp: TopicPartition, offset: int, end: int) -> Chunk:
+        consumer = await self._place(reader, tp, offset)
+        while True:
+            try:
+                answer = await consumer.getmany(tp, timeout_ms=50, max_records=CHUNK)
+            except OffsetOutOfRangeError:
+                # The error may be of an earlier place of this consumer: the log's own word counts.
+                log_start: int = (await consumer.beginning_offsets([tp]))[tp]
+                if offset < log_start:
+                    raise RangeExpired(log_start) from None
+                log_end: int = (await consumer.end_offsets([tp]))[tp]
+                if offset > log_end:
+                    raise ReadFailed(f"{tp.topic}/{tp.partition} ends at {log_end}, before {offset}") from None
+                consumer.seek(tp, offset)
+                continue
+            records = answer.get(tp, [])
+            position: int = await consumer.position(tp)
+            if records and records[-1].offset >= end:
+                records = [record for record in records if record.offset < end]
+            if records or position >= end:
+                return Chunk(records, min(position, end))
+
+    async def _place(self, reader: _Reader, tp: TopicPartition, offset: int) -> AIOKafkaConsumer:
+        consumer = reader.consumer
+        if consumer is None:
+            consumer = AIOKafkaConsumer(**reading_options(self._settings))
+            reader.consumer, reader.tp = consumer, None
+            await consumer.start()
+        if reader.tp != tp:
+            consumer.assign([tp])
+            consumer.seek(tp, offset)
+            reader.tp = tp
+            return consumer
+        if tp in consumer.paused():
+            consumer.resume(tp)
+        if await consumer.position(tp) != offset:
+            consumer.seek(tp, offset)
+        return consumer
+
+    async def _acquire(self, key: tuple[Partition, int]) -> _Reader:
+        async with self._freed:
+            while True:
+                if self._stopped:
+                    raise ReadFailed("the reader is stopped")
+                same = [reader for reader in self._readers if reader.key == key]
+                if same and not same[0].busy:
+                    reader = same[0]
+                    break
+                free = [reader for reader in self._readers if not reader.busy]
+                if free and not same:
+                    reader = min(free, key=lambda free_one: free_one.used)
+                    break
+                await self._freed.wait()
+            self._uses += 1
+            reader.key, reader.busy, reader.used = key, True, self._uses
+            if reader.rest is not None:
+                reader.rest.cancel()
+            return reader
+
+    async def _release(self, reader: _Reader) -> None:
+        async with self._freed:
+            reader.busy = False
+            reader.rest = asyncio.get_running_loop().call_later(_REST, reader.fall_asleep)
+            self._freed.notify_all()
+
+    async def _discard(self, reader: _Reader) -> None:
+        if reader.rest is not None:
+            reader.rest.cancel()
+        consumer, reader.consumer, reader.tp, reader.key = reader.consumer, None, None, None
+        if consumer is not None:
+            await closed(consumer, self._settings.request_timeout)
