@@ -29,6 +29,18 @@ OLDER = "whsec_" + "A" * 32
 LOCAL = ("127.0.0.0/8", "::1/128")
 
 
+# The hook that pytest-asyncio offers instead is one for a whole folder.
+pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy:pytest.PytestDeprecationWarning")
+
+
+@pytest.fixture(params=["uvloop", "asyncio"])
+def event_loop_policy(request):
+    """The daemon runs under uvloop where there is one; the two loops report broken connections differently."""
+    if request.param == "asyncio":
+        return asyncio.DefaultEventLoopPolicy()
+    return pytest.importorskip("uvloop").EventLoopPolicy()
+
+
 @pytest.fixture
 async def poster():
     made = Poster(socket_factory(Guard(LOCAL)), allow_http=True)
@@ -39,7 +51,7 @@ async def poster():
 @asynccontextmanager
 async def raw(handle, tls=None):
     """A TCP server that does exactly what `handle(reader, writer, count)` says; count is the connection's number."""
-    tasks = set()
+    tasks: set = set()
     count = 0
 
     async def connected(reader, writer):
