@@ -23,9 +23,7 @@ def delivery_id(subscription_id: str, topic: str, partition: int, members: Itera
     `members` are (position, event id) in order. 18 bytes of a hash: after `msg_`, 24 characters without padding.
     """
     # Every text is preceded by its length, so that no two lists of parts are written alike.
-    subscription, log = subscription_id.encode(), topic.encode()
-    parts = [b"%d:%b%d:%b%d" % (len(subscription), subscription, len(log), log, partition)]
-    for (offset, index), event_id in members:
-        name = event_id.encode()
-        parts.append(b",%d.%d.%d:%b" % (offset, index, len(name), name))
-    return "msg_" + urlsafe_b64encode(blake2b(b"".join(parts), digest_size=18).digest()).decode()
+    head = f"{len(subscription_id)}:{subscription_id}{len(topic)}:{topic}{partition}"
+    tail = [f",{offset}.{index}.{len(event_id)}:{event_id}" for (offset, index), event_id in members]
+    digest = blake2b(f"{head}{''.join(tail)}".encode(), digest_size=18).digest()
+    return "msg_" + urlsafe_b64encode(digest).decode()
