@@ -30,11 +30,11 @@ config_option = click.option(
 
 def loaded(directory: Path) -> Loaded:
     """The configuration; every mistake in it ends the command, with its line."""
-    from lmshooks.config import Mistakes, load
+    from lmshooks.config import ConfigurationMistakes, load
 
     try:
         return load(directory, os.environ)
-    except Mistakes as mistakes:
+    except ConfigurationMistakes as mistakes:
         raise click.ClickException(str(mistakes)) from None
 
 

@@ -120,7 +120,7 @@ def _subscriptions(rows: list[dict[str, Any]]) -> Table:
         style = _STYLE[row["severity"]]
         failing = row["state"] == "active" and row["failing_for"] is not None
         table.add_row(
-            row["id"],
+            Text(row["id"]),
             Text("failing" if failing else row["state"], style=style),
             str(row["queued"]),
             str(row["behind"]),
@@ -141,7 +141,7 @@ def _partitions(rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         style = _STYLE[row["severity"]]
         table.add_row(
-            row["name"],
+            Text(row["name"]),
             Text(row["state"], style=style),
             str(row["lag"]),
             str(max(0, row["read"] - row["committed"])),
