@@ -35,14 +35,7 @@ TOMBSTONES = 100
 def due(own: Ownership, now: float) -> float:
     """When may the next checkpoint begin? At once where something waits to be durable."""
     limits = own.context.limits
-    urgent = (
-        not own.ready
-        or own.settled >= limits.checkpoint_events
-        or own.hurried
-        or len(own.epochs) > own.durable_epochs
-        or any(window.closing for window in own.windows.values())
-        or any(not lane.durable for lane in own.lanes.values())
-    )
+    urgent = own.urgent or not own.ready or own.hurried or own.settled >= limits.checkpoint_events
     return own.checkpointed_at + (limits.checkpoint_pause if urgent else limits.checkpoint_interval)
 
 
@@ -79,6 +72,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         window.target = window.read[0]
     own.checkpointed_at = now
     own.settled = 0
+    own.urgent = False
     contents: dict[bytes, Recorded | None] = {}
     wanted: list[tuple[Position, Lane, bytes, LaneRecord]] = []
     for lane in list(own.lanes.values()):
@@ -171,6 +165,7 @@ def _cut(
         elif lane.subscription.window in ends:
             ends[lane.subscription.window] = min(ends[lane.subscription.window], head[0])
     del wanted[most:]
+    own.urgent = True
     return max(target, own.store.acknowledged)
 
 
@@ -205,10 +200,11 @@ def unknown(own: Ownership, now: float) -> None:
     store.lost(store.flight)
     store.flight = None
     own.dirty = True
+    own.urgent = True
     own.clean = False
     own.context.facts.append(Stalled(own.partition, "write"))
-    own.checkpointed_at = now
-    own.context.wake_at(now + own.context.limits.checkpoint_interval)
+    own.checkpointed_at = now + own.context.limits.checkpoint_interval
+    own.context.wake_at(own.checkpointed_at)
 
 
 def landed(own: Ownership, offset: int, now: float) -> None:

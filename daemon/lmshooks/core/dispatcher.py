@@ -217,7 +217,7 @@ class Dispatcher:
         tenure, what, name = ask.ticket
         if own is not None and own.tenure == tenure and own.state is State.RUNNING:
             own.log_end = max(own.log_end, log_end)
-            if what == "epoch" and own.asking_epoch:
+            if what == "epoch" and own.epoch_asked_at is not None:
                 own.epoch_begins(log_end)
             elif what == "window" and name in own.windows:
                 sweeping.close(own, own.windows[name], log_end, now)
@@ -342,6 +342,7 @@ class Dispatcher:
                 waiting = waiting or not lane.blocked
                 if lane.due:
                     own.to_send[lane] = None
+        own.see_epoch(now)
         sweeping.board(own, now)
         for window in own.windows.values():
             if window.stream is not None:

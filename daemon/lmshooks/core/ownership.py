@@ -82,7 +82,8 @@ class Ownership:
         self.recent = Recent()
         self.epochs: list[tuple[int, Mapping[str, str]]] = []
         self.durable_epochs = 0
-        self.asking_epoch = False
+        self.epoch_asked_at: float | None = None
+        """When the log's end was asked for, for a new cadence epoch."""
         self.cadences: dict[str, Kind] = {}
         self.stash: list[tuple[Sequence[Record], int]] = []
         self.held = False
@@ -90,7 +91,8 @@ class Ownership:
         self.to_send: dict[Lane, None] = {}
         self.settled = 0
         self.dirty = True
-        self.checkpoint_due = 0.0
+        self.urgent = False
+        """Something waits to be durable before it acts."""
         self.checkpointed_at = 0.0
         self.look_due = 0.0
         self.hurried = False
@@ -170,7 +172,7 @@ class Ownership:
         lane.durable = False
         lane.attached = False
         self.settle_place(lane)
-        self.dirty = True
+        self.dirty = self.urgent = True
         return lane
 
     def orphan(self, lane: Lane, now: float) -> None:
@@ -245,22 +247,26 @@ class Ownership:
     @property
     def waits_for_epoch(self) -> bool:
         """R9: the live feed does not read past a cadence epoch that is not durable."""
-        return self.asking_epoch or len(self.epochs) > self.durable_epochs > 0
+        return self.epoch_asked_at is not None or len(self.epochs) > self.durable_epochs > 0
 
     def see_epoch(self, now: float) -> None:
         """A change of cadence begins at the log's end, as an epoch in the partition record."""
-        if dict(self.epochs[-1][1]) != self.context.overrides and not self.asking_epoch:
-            self.asking_epoch = True
+        if dict(self.epochs[-1][1]) == self.context.overrides:
+            return
+        late = self.context.limits.write_timeout
+        if self.epoch_asked_at is None or now >= self.epoch_asked_at + late:
+            self.epoch_asked_at = now
+            self.context.wake_at(now + late)
             self.hold(True)
             self.context.commands.append(AskEnd((self.tenure, "epoch", ""), self.partition))
 
     def epoch_begins(self, offset: int) -> None:
         """The log's end is known: the new cadences hold from there on, once durable."""
         stashed = self.stash[-1][1] if self.stash else 0
-        self.asking_epoch = False
+        self.epoch_asked_at = None
         self.epochs.append((max(offset, self.position[0], stashed), self.context.overrides))
         self.cadences.clear()
-        self.dirty = True
+        self.dirty = self.urgent = True
 
     def hold(self, held: bool) -> None:
         """Stop, or go on with, the live feed."""

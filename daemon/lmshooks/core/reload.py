@@ -73,6 +73,7 @@ def _add(own: Ownership, name: str, now: float) -> None:
         lane.orphan_since = None
         lane.blocked = own.context.blocked(name)
         lane.durable = False
+        own.urgent = True
         own.settle_place(lane)
 
 
@@ -103,6 +104,7 @@ def _change(own: Ownership, old: Subscription, new: Subscription, now: float) ->
                 lane.next = max(lane.next, _place(own, old, kind))
                 lane.attached = False
             lane.durable = False
+            own.urgent = True
         lane.subscription = new
         blocked = own.context.blocked(new.id)
         if rerouted or (blocked and not lane.blocked):

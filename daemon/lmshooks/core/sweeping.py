@@ -255,7 +255,7 @@ def close(own: Ownership, window: WindowFeed, end: int, now: float) -> None:
         own.context.wake_at(now)
         return
     window.closing = (end, last)
-    own.dirty = True
+    own.dirty = own.urgent = True
 
 
 def closed(own: Ownership, window: WindowFeed, now: float) -> None:
