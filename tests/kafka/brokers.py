@@ -159,10 +159,14 @@ class ApacheKafka:
     def __init__(self, nodes: int = 1, extra: str = "", timeout: float = 60.0) -> None:
         """`timeout`: seconds in which every node must serve after start()."""
         self.timeout = timeout
+        self._command = [java(), *JVM, "-cp", class_path()]  # first: what may be missing leaves nothing behind
         self._folder = tempfile.TemporaryDirectory(prefix="lmshooks-kafka-", ignore_cleanup_errors=True)
         self.nodes = [Node(number, Path(self._folder.name) / str(number)) for number in range(1, nodes + 1)]
-        self._command = [java(), *JVM, "-cp", class_path()]
-        self._format(extra)
+        try:
+            self._format(extra)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def bootstrap(self) -> str:
