@@ -41,6 +41,7 @@ def test_we_accept_what_the_reference_library_signs() -> None:
     signature = Webhook(SECRET).sign(ID, datetime.fromtimestamp(AT, UTC), BODY.decode())
     headers = {"Webhook-Id": ID, "WEBHOOK-TIMESTAMP": str(AT), "Webhook-Signature": f"v1a,AAAA {signature}"}
     verify([parse_secret(OTHER), parse_secret(SECRET)], headers, BODY, AT + 299.0)
+    verify([parse_secret(SECRET), parse_secret(OTHER)], headers, BODY, AT - 299.0)
 
 
 def changed(**headers: str) -> dict[str, str]:
