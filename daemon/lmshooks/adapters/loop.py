@@ -96,12 +96,12 @@ class Ports(NamedTuple):
 class Loop:
     """Drives one machine. It is the intake's sink; `arm` starts the timer."""
 
-    def __init__(self, machine: Dispatcher, clock: Callable[[], float], ports: Ports, drain_timeout: float) -> None:
-        """`drain_timeout`: seconds for which requests in flight are waited for when a partition is given back."""
+    def __init__(self, machine: Dispatcher, clock: Callable[[], float], ports: Ports, revoke_timeout: float) -> None:
+        """`revoke_timeout`: seconds for which requests in flight are waited for when a partition is taken back."""
         self._machine = machine
         self._clock = clock
         self._ports = ports
-        self._drain_timeout = drain_timeout
+        self._revoke_timeout = revoke_timeout
         self._now = clock()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -139,11 +139,19 @@ class Loop:
         """The group takes them back when this returns. Cancelling it (a deadline of the caller's) forgets them too."""
         try:
             self._input(lambda now: self._each(self._machine.release, partitions, now))
-            if not await self._released(partitions, self._drain_timeout):
+            if not await self._released(partitions, self._revoke_timeout):
                 self._input(lambda now: self._each(self._machine.hurry, partitions, now))
                 await self._released(partitions, HURRIED)
         finally:
             self._input(lambda now: self._each(self._machine.revoked, partitions, now))
+
+    async def drain(self, partitions: Sequence[Partition], timeout: float) -> bool:
+        """No new posts; returns whether all that was in flight ended, and was checkpointed, within so many seconds.
+
+        The partitions stay ours: `on_revoked` comes after it.
+        """
+        self._input(lambda now: self._each(self._machine.release, partitions, now))
+        return await self._released(partitions, timeout)
 
     def on_lost(self, partitions: Sequence[Partition]) -> None:
         """They are somebody else's already."""

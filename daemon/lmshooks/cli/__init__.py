@@ -1,0 +1,47 @@
+"""Which commands are there? Each is imported when it is asked for, so that none pays for the others."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from lmshooks import __version__
+
+COMMANDS = {
+    "run": ("run", "Run the daemon."),
+    "demo": ("demo", "Show it at work: a broker, listeners and events on this machine."),
+    "check": ("check", "Validate the configuration; every mistake with its line."),
+    "status": ("status", "Ask a running daemon how it stands."),
+    "resume": ("resume", "Let a suspended subscription go on."),
+    "emit": ("emit", "Write sample events to Kafka."),
+    "listen": ("listen", "Run a local listener that verifies deliveries and prints their events."),
+}
+"""Command -> its module and what it does; the function has the command's name."""
+
+
+class Group(click.Group):
+    """Knows its commands by name and loads one when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a day's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(f"lmshooks.cli.{module}"), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """`--help` imports nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, what) for name, (_, what) in COMMANDS.items()])
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lmshooks")
+def group() -> None:
+    """Carries learning events from Kafka to webhooks: signed, in order, without losing one."""

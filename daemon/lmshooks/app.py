@@ -1,0 +1,317 @@
+"""How is it all put together, and in which order does it start and stop? All wiring and signals: only here.
+
+    start   admin HTTP -> topics (waits for Kafka) -> state topic read to its end -> consumer group -> deliveries
+    stop    no new posts -> requests in flight, last checkpoint -> out of the group -> everything closed
+
+SIGTERM and SIGINT stop it so; a second one stops it at once. SIGHUP, or a change on disk, reloads the subscriptions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from lmshooks import __version__
+from lmshooks.adapters import logs
+from lmshooks.adapters.admin import Admin, Health, Progress, Sources
+from lmshooks.adapters.clock import Clock
+from lmshooks.adapters.dead_letters import DeadLetters
+from lmshooks.adapters.egress import Guard, socket_factory
+from lmshooks.adapters.http import Poster
+from lmshooks.adapters.intake import Intake
+from lmshooks.adapters.kafka_client import describe, quiet_aiokafka
+from lmshooks.adapters.loop import HURRIED, Loop, Ports
+from lmshooks.adapters.reporting import Reporter
+from lmshooks.adapters.state import StateTopic
+from lmshooks.adapters.sweeps import Sweeper
+from lmshooks.adapters.topics import TopicRefused, prepare
+from lmshooks.adapters.watching import changes
+from lmshooks.config import ConfigurationMistakes, load
+from lmshooks.core.dispatcher import Dispatcher
+
+if TYPE_CHECKING:
+    from lmshooks.config import Loaded
+    from lmshooks.core.configuration import Schedule
+
+log = structlog.get_logger()
+
+STUCK = 10.0
+"""Seconds without a turn of the loop, or an answer to the follower's fetches, after which it is not well."""
+_CLOSES = 60
+"""Closes of a window that are looked at for its longest gap."""
+
+
+def run(directory: Path, environ: Mapping[str, str] = os.environ) -> int:
+    """The daemon's whole life; returns the exit status. 1: it broke, or was told twice to stop. 2: cannot start so."""
+    try:
+        loaded = load(directory, environ)
+    except ConfigurationMistakes as mistakes:
+        sys.stderr.write(f"{mistakes}\n")
+        return 2
+    logs.configure(loaded.daemon.log.level, loaded.daemon.log.format)
+    quiet_aiokafka()
+    factory = None
+    if sys.platform != "win32":
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(Daemon(directory, environ, loaded).run())
+
+
+class Daemon:
+    """One process. Make it inside the running loop."""
+
+    def __init__(self, directory: Path, environ: Mapping[str, str], loaded: Loaded) -> None:
+        self._directory = directory
+        self._environ = environ
+        self._loaded = loaded
+        self._settings = loaded.daemon
+        self._stopping: asyncio.Event | None = None
+        self._reloading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._missing: list[str] = ["the topics are not checked yet"]
+        self._mistakes: str | None = None
+        name = self._settings.kafka.instance_id or socket.gethostname()
+        # A name of this life alone: a claim of an earlier one that lands late must not look like ours.
+        self._instance = f"{name}-{secrets.token_hex(4)}"
+
+    async def run(self) -> int:
+        """Until it is told to stop."""
+        self._stopping = asyncio.Event()
+        self._build()
+        self._listen_to_signals()
+        admin = Admin(self._settings.http.host, self._settings.http.port, self._sources())
+        try:
+            await admin.start()
+        except OSError as error:
+            log.error("admin.refused", host=self._settings.http.host, port=self._settings.http.port, why=str(error))
+            return 2
+        log.info("daemon.starting", version=__version__, instance=self._instance, admin_port=admin.port)
+        try:
+            return await self._live()
+        except TopicRefused as refused:
+            for line in str(refused).splitlines():
+                log.error("topics.refused", why=line)
+            return 2
+        finally:
+            await self._close()
+            await admin.stop()
+            log.info("daemon.stopped")
+
+    def _build(self) -> None:
+        settings, kafka = self._settings, self._settings.kafka
+        clock = Clock()
+        self._now = clock.now
+        self._report = Reporter(__version__, clock.now)
+        self._machine = Dispatcher(self._instance, self._loaded.configuration, settings.limits, clock.now())
+        guard = socket_factory(Guard(settings.egress.allow_networks))
+        self._poster = Poster(guard, allow_http=settings.egress.allow_http)
+        self._state = StateTopic(kafka)
+        self._letters = DeadLetters(kafka)
+        self._sweeper = Sweeper(kafka)
+        sink = _Later()
+        self._intake = Intake(kafka, sink)  # type: ignore[arg-type]  # it becomes the loop before anything comes in
+        ports = Ports(self._poster, self._intake, self._sweeper, self._state, self._letters, self._report)
+        # The group waits for 0.8 of the session time-out when it takes partitions back; the last checkpoint is in it.
+        revoke = min(settings.drain_timeout, max(0.5, 0.8 * kafka.session_timeout - HURRIED - 0.5))
+        self._loop = Loop(self._machine, clock.now, ports, revoke)
+        sink.become(self._loop)
+        self._report.watch(self._loop.stats)
+
+    async def _live(self) -> int:
+        assert self._stopping is not None
+        told = asyncio.create_task(self._stopping.wait(), name="told-to-stop")
+        starting = asyncio.create_task(self._start(), name="start")
+        try:
+            await asyncio.wait({told, starting}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return 0
+            starting.result()
+            intake = asyncio.create_task(self._intake.run(), name="intake")
+            follow = asyncio.create_task(self._state.follow(self._loop.followed), name="state")
+            self._spawn(self._watch())
+            try:
+                await asyncio.wait({told, intake, follow, self._loop.failed}, return_when=asyncio.FIRST_COMPLETED)
+                if told.done() and not self._loop.failed.done():
+                    await self._drain()
+                    return 0
+                return self._broken(intake, follow)
+            finally:
+                for task in (intake, follow):
+                    task.cancel()
+                await asyncio.gather(intake, follow, return_exceptions=True)
+        finally:
+            for task in (told, starting):
+                task.cancel()
+            await asyncio.gather(told, starting, return_exceptions=True)
+
+    async def _start(self) -> None:
+        """Topics, then the state topic to its end; as often as it takes while Kafka is away."""
+        kafka, configuration = self._settings.kafka, self._loaded.configuration
+        horizon = max((each.retry.horizon for each in configuration.subscriptions.values()), default=0.0)
+        wait, began = 0.5, time.monotonic()
+        while True:
+            try:
+                for warning in await prepare(kafka, longest_window(configuration.windows, self._now()), horizon):
+                    log.warning("topics.doubtful", why=warning)
+                self._missing = ["the state topic is not read yet"]
+                entries = await self._state.start()
+                break
+            except (KafkaError, OSError, TimeoutError) as error:
+                why = describe(error)
+                self._missing = [f"Kafka is not reached: {why}"]
+                log.warning(
+                    "kafka.unreachable", servers=kafka.bootstrap_servers, why=why,
+                    for_seconds=round(time.monotonic() - began), again_in=wait,
+                )  # fmt: skip
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, 10.0)
+        self._loop.followed(entries)
+        self._loop.arm()
+        self._missing = []
+        log.info("state.read", entries=len(entries), subscriptions=len(configuration.subscriptions))
+
+    async def _drain(self) -> None:
+        self._missing = ["it is stopping"]
+        partitions = self._intake.assigned
+        log.info("daemon.draining", partitions=len(partitions), seconds=self._settings.drain_timeout)
+        await self._loop.drain(partitions, self._settings.drain_timeout)
+        await self._intake.stop()
+
+    def _broken(self, intake: asyncio.Task[None], follow: asyncio.Task[None]) -> int:
+        """Say what broke. The machine is not asked anything any more: what it knows may be wrong."""
+        for name, ended in (("machine", self._loop.failed), ("intake", intake), ("state", follow)):
+            if ended.done() and not ended.cancelled():
+                error = ended.exception()
+                log.error("daemon.broken", part=name, why=repr(error), next="exit; all is in Kafka", exc_info=error)
+        return 1
+
+    async def _close(self) -> None:
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._loop.close()
+        for close in (self._sweeper.stop, self._letters.stop, self._state.stop, self._poster.close):
+            with contextlib.suppress(Exception):
+                await close()
+
+    # --- reloads ----------------------------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                async for _ in changes(self._directory):
+                    await self._reload("files")
+            except OSError as error:
+                log.warning("watch.failed", why=str(error))
+            await asyncio.sleep(5.0)
+
+    async def _reload(self, why: str) -> None:
+        """Valid: applied. With mistakes: the last good configuration stays, and health says so."""
+        async with self._reloading:
+            try:
+                # In a thread: a hundred thousand subscriptions take seconds.
+                loaded = await asyncio.to_thread(load, self._directory, self._environ)
+            except (ConfigurationMistakes, OSError) as mistakes:
+                self._mistakes = str(mistakes).splitlines()[0]
+                self._report.reloaded(False)
+                for line in str(mistakes).splitlines():
+                    log.error("configuration.refused", why=line)
+                return
+            self._mistakes = None
+            self._report.reloaded(True)
+            if loaded.daemon != self._settings:
+                log.warning("configuration.needs_restart", why="daemon.yaml changed: only a restart applies it")
+            log.info("configuration.loaded", by=why, version=loaded.configuration.version)
+            self._loaded = loaded
+            self._loop.configured(loaded.configuration)
+
+    # --- signals and answers ----------------------------------------------------------------------------------------
+
+    def _listen_to_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop, number)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload("SIGHUP")))
+
+    def _stop(self, number: int) -> None:
+        assert self._stopping is not None
+        if self._stopping.is_set():
+            log.warning("daemon.aborted", signal=signal.Signals(number).name)
+            sys.stderr.flush()
+            os._exit(1)
+        log.info("daemon.stopping", signal=signal.Signals(number).name)
+        self._stopping.set()
+
+    def _spawn(self, work: object) -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _sources(self) -> Sources:
+        return Sources(
+            metrics=self._report.exposition,
+            health=self._health,
+            missing=self._not_ready,
+            stats=self._loop.stats,
+            clock=self._now,
+            instance=self._instance,
+            version=__version__,
+        )
+
+    def _health(self) -> Health:
+        turned = asyncio.get_running_loop().time() - self._loop.turned_at
+        reasons = [f"the configuration on disk has mistakes: {self._mistakes}"] if self._mistakes else []
+        if self._missing:
+            # Starting or stopping: the loops below do not run.
+            return Health({}, (*reasons, *self._missing))
+        if self._intake.fault:
+            reasons.append(f"nothing comes in: {self._intake.fault}")
+        now = time.monotonic()
+        followed = now - self._state.last_progress
+        return Health(
+            {
+                "loop": Progress(turned, turned < STUCK),
+                "intake": Progress(now - self._intake.last_poll, self._intake.healthy or bool(self._intake.fault)),
+                "state": Progress(followed, followed < 2 * STUCK),
+            },
+            tuple(reasons),
+        )
+
+    def _not_ready(self) -> list[str]:
+        return [*self._missing, *([self._intake.fault] if self._intake.fault else [])]
+
+
+class _Later:
+    """The intake's sink before there is a loop: the two need each other."""
+
+    def become(self, loop: Loop) -> None:
+        self.on_assigned = loop.on_assigned
+        self.on_revoked = loop.on_revoked
+        self.on_lost = loop.on_lost
+        self.on_records = loop.on_records
+        self.on_expired = loop.on_expired
+
+
+def longest_window(windows: Mapping[str, Schedule], now: float) -> float:
+    """Seconds between two closes, at most, over the windows' next closes."""
+    longest = 0.0
+    for schedule in windows.values():
+        last = schedule.last_close(now)
+        for _ in range(_CLOSES):
+            close = schedule.next_close(last)
+            longest, last = max(longest, close - last), close
+    return longest
