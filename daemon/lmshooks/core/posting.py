@@ -6,8 +6,6 @@ key; several in a row with no success between them, or a Retry-After, hold the l
 
 from __future__ import annotations
 
-from collections import deque
-
 from lmshooks.core import sweeping
 from lmshooks.core.commands import Bury, Post
 from lmshooks.core.context import Context
@@ -26,8 +24,8 @@ class Posting:
         self.context = context
         self.posts = 0
         self.failing_posts = 0
-        self.starved: deque[tuple[Ownership, Lane]] = deque()
-        """Lanes that have something to send and found no permit."""
+        self.starved: tuple[dict[Lane, Ownership], dict[Lane, Ownership]] = ({}, {})
+        """Lanes, healthy and failing, that have something to send and found no permit; first come, first served."""
 
     def attempted(self, post: Post, outcome: Outcome, now: float) -> str | None:
         """Judge an answer; why the subscription is to be suspended, where it is."""
@@ -125,14 +123,27 @@ class Posting:
         """Post what may go out, while there are permits."""
         if not own.ready or own.state is not State.RUNNING:
             return
-        while self.starved and self.posts < self.context.limits.posts:
-            owner, lane = self.starved.popleft()
-            if lane.alive and owner.state is State.RUNNING:
-                self._send_lane(owner, lane, now)
+        for lane, owner in self._fed():
+            self._send_lane(owner, lane, now)
         while own.to_send:
             lane, _ = own.to_send.popitem()
             if lane.alive:
                 self._send_lane(own, lane, now)
+
+    def _fed(self) -> list[tuple[Lane, Ownership]]:
+        """Starved lanes for which there are permits now, taken out of the queues."""
+        limits = self.context.limits
+        fed: list[tuple[Lane, Ownership]] = []
+        for queue, free in zip(
+            self.starved, (limits.posts - self.posts, limits.failing_posts - self.failing_posts), strict=True
+        ):
+            while queue and free > 0:
+                lane = next(iter(queue))
+                owner = queue.pop(lane)
+                if lane.alive and owner.state is State.RUNNING:
+                    fed.append((lane, owner))
+                    free -= 1
+        return fed
 
     def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
         limits = self.context.limits
@@ -140,8 +151,7 @@ class Posting:
             failing = lane.failures > 0
             if (self.failing_posts >= limits.failing_posts) if failing else (self.posts >= limits.posts):
                 if lane.ready or lane.pending:
-                    self.starved.append((own, lane))
-                    self.context.wake_at(now + 0.1)
+                    self.starved[failing][lane] = own
                 return
             delivery = lane.sendable(now)
             if delivery is None:
