@@ -355,25 +355,33 @@ async def test_a_fresh_connection_that_breaks_is_not_sent_again(poster):
     assert requests == [1]
 
 
-async def test_all_stale_connections_at_once_are_each_sent_again(poster):
-    """A restarted endpoint leaves a pool of dead connections: the second try must not meet another one."""
-    waiting = asyncio.Barrier(4)
+async def test_the_second_try_meets_no_other_stale_connection(poster):
+    """An endpoint that restarted behind a proxy leaves a whole pool of dead connections."""
+    together = asyncio.Barrier(4)
 
     async def handle(reader, writer, count):
         await take(reader)
         if count <= 4:
-            await waiting.wait()
-            writer.write(answer())
-            await take(reader)
-            return
+            await together.wait()
         writer.write(answer())
-        await reader.read()
+        await take(reader)
 
     async with raw(handle) as url:
         endpoint = Endpoint(url)
-        for name in ("first", "second"):
-            outcomes = await asyncio.gather(*(poster.post(endpoint, f"{name}{n}", 1, BODY) for n in range(4)))
-            assert [outcome.status for outcome in outcomes] == [200] * 4
+        outcomes = await asyncio.gather(*(poster.post(endpoint, f"m{n}", 1, BODY) for n in range(4)))
+        assert [outcome.status for outcome in outcomes] == [200] * 4
+        assert (await poster.post(endpoint, "later", 1, BODY)).status == 200
+
+
+async def test_an_endpoints_own_headers_replace_the_usual_ones_and_never_ours(poster):
+    kept = Kept()
+    headers = (("content-type", "application/vnd.x+json"), ("Webhook-Id", "forged"), ("authorization", "mine"))
+    async with Listener(on_request=kept) as listener:
+        await poster.post(Endpoint(listener.url, BearerAuth("t0k"), headers), "m", 1, BODY)
+    got = kept[0].headers
+    assert got.getall("Content-Type") == ["application/vnd.x+json"]
+    assert got.getall("webhook-id") == ["m"]
+    assert got.getall("Authorization") == ["Bearer t0k"]
 
 
 async def test_a_refused_connection_is_told(poster):

@@ -34,6 +34,14 @@ AT_ONCE = 1.0
 LARGE_BODY = 1024 * 1024
 """Bytes; a larger body is written in pieces, so that the loop breathes."""
 _REMEMBERED = 8192
+_DEFAULTS = (
+    ("Content-Type", "application/json"),
+    ("User-Agent", f"lmshooks/{__version__}"),
+    ("Accept", "*/*"),
+    ("Accept-Encoding", "identity"),  # nothing to unpack, so nothing that unpacks to gigabytes
+)
+_OURS = frozenset(("webhook-id", "webhook-timestamp", "webhook-signature", "lmshooks-attempt", "content-length"))
+"""Headers that an endpoint's own may not say twice."""
 _STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
 
 SocketFactory = Callable[[tuple[Any, Any, Any, str, tuple[Any, ...]]], socket.socket]
@@ -72,18 +80,13 @@ class _Prepared:
             )
         auth = endpoint.auth
         self.secrets = auth.secrets if isinstance(auth, SignatureAuth) else None
-        self.headers: dict[str, str] = {
-            "Content-Type": "application/json",
-            "User-Agent": f"lmshooks/{__version__}",
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            **dict(endpoint.headers),
-        }
+        named = {name.lower(): (name, value) for name, value in (*_DEFAULTS, *endpoint.headers)}
         if isinstance(auth, BasicAuth):
             pair = b64encode(f"{auth.username}:{auth.password}".encode()).decode()
-            self.headers["Authorization"] = f"Basic {pair}"
+            named["authorization"] = ("Authorization", f"Basic {pair}")
         elif isinstance(auth, BearerAuth):
-            self.headers["Authorization"] = f"Bearer {auth.token}"
+            named["authorization"] = ("Authorization", f"Bearer {auth.token}")
+        self.headers = dict(pair for name, pair in named.items() if name not in _OURS)
 
 
 class Poster:

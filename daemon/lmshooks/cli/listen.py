@@ -179,7 +179,7 @@ def listen(
 
     \b
     See what lmshooks does with an endpoint that fails:
-      lmshooks listen --fail-rate 0.2            every fifth answer is a 500
+      lmshooks listen --fail-rate 0.2            a fifth of the answers is a 500
       lmshooks listen --status 429 --retry-after 30
       lmshooks listen --hang                     time-outs
 
