@@ -72,7 +72,7 @@ def fetch(url: str) -> dict[str, Any]:
 
 
 def _address(directory: Path) -> str:
-    admin = settings.loaded(directory).daemon.admin
+    admin = settings.loaded(directory).daemon.http
     host = admin.host if admin.host not in ("0.0.0.0", "::", "") else "127.0.0.1"
     return f"http://[{host}]:{admin.port}" if ":" in host else f"http://{host}:{admin.port}"
 
