@@ -60,6 +60,7 @@ def compose(path: Path, name: str) -> tuple[yaml.Node | None, list[Mistake]]:
                 if getattr(event, "anchor", None):
                     kind = "an alias" if isinstance(event, yaml.AliasEvent) else "an anchor"
                     mark = event.start_mark
+                    assert mark is not None
                     wrong = Mistake(name, mark.line + 1, mark.column + 1, "", kind, "the value itself, written out")
                     return None, [wrong]
         root = yaml.compose(text, Loader=_Loader)

@@ -88,8 +88,10 @@ def process(root: Section) -> Process:
     logs = root.section("logs", ("level", "format"))
     limits = root.section("limits", (*_COUNTS, *_SIZES, *_DURATIONS, *_OURS))
     bounds: dict[str, Any] = {}
-    for names, read in ((_COUNTS, limits.whole), (_SIZES, limits.size), (_DURATIONS, limits.duration)):
-        bounds |= {name: value for name in names if (value := read(name, None)) is not None}  # type: ignore[operator]
+    bounds |= {name: limits.whole(name, None) for name in _COUNTS}
+    bounds |= {name: limits.size(name, 0) for name in _SIZES}
+    bounds |= {name: limits.duration(name, None) for name in _DURATIONS}
+    bounds = {name: value for name, value in bounds.items() if value}
     daemon = DaemonSettings(
         kafka=_kafka(root),
         http=AdminSettings(admin.text("host", "127.0.0.1"), admin.whole("port", 9400, 0, 65535)),

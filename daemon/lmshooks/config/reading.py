@@ -171,7 +171,10 @@ class Section:
             return (one,) if one else ()
         if not isinstance(node, yaml.SequenceNode) or not node.value:
             self.wrong(
-                node, key, "an empty list" if isinstance(node.value, list) and not node.value else tell(node), "a list"
+                node,
+                key,
+                "an empty list" if isinstance(node.value, list) and not node.value else tell(node),
+                "a list with at least one text",
             )
             return ()
         found = []
