@@ -163,3 +163,11 @@ def test_a_topic_that_is_not_there_is_exit_code_1(broker: str) -> None:
 
 def test_the_help_teaches_by_example() -> None:
     assert "lmshooks emit --count 1000 --rate 200" in run("--help").output
+
+
+def test_the_topic_and_kafka_are_the_configurations(broker: str, topic: str, tmp_path: Path) -> None:
+    (tmp_path / "daemon.yaml").write_text(f"kafka: {{bootstrap_servers: '{broker}', topics: [{topic}, other]}}\n")
+    result = run("--config", str(tmp_path), "--count", "2", "--json")
+    assert result.exit_code == 0, result.output
+    assert told(result)["topic"] == topic
+    assert len(read(broker, topic)) == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -12,10 +11,8 @@ from click.testing import CliRunner, Result
 
 from lmshooks.adapters.kafka_client import KafkaSettings
 from lmshooks.adapters.state import StateTopic
-from lmshooks.cli import settings
 from lmshooks.cli.resume import resume, write
 from lmshooks.core.records import resume_entry
-from lmshooks.core.subscriptions import Endpoint, Subscription
 
 NOW = 1_768_888_090.0
 
@@ -46,41 +43,52 @@ async def test_a_kafka_that_is_away_is_told() -> None:
 
 
 @pytest.fixture
-def configured(monkeypatch: pytest.MonkeyPatch) -> None:
+def directory(tmp_path: Path) -> Path:
     """Two subscriptions in the files, and a Kafka that is away."""
-    subscriptions = {
-        "crm": Subscription("crm", "1010", ("*",), Endpoint("https://crm.example/hooks")),
-        "lrs": Subscription("lrs", "1010", ("*",), Endpoint("https://lrs.example/hooks"), active=False),
-    }
-    loaded = SimpleNamespace(
-        configuration=SimpleNamespace(subscriptions=subscriptions),
-        daemon=SimpleNamespace(kafka=KafkaSettings(bootstrap_servers="127.0.0.1:1", request_timeout=0.5)),
+    (tmp_path / "daemon.yaml").write_text(
+        "kafka: {bootstrap_servers: '127.0.0.1:1', topics: [lms.events], request_timeout: 500ms}\n"
     )
-    monkeypatch.setattr(settings, "loaded", lambda directory: loaded)
+    (tmp_path / "subscriptions").mkdir()
+    entries = [
+        f"- {{id: {name}, account: '1010', events: ['*'], url: 'https://{name}.example/hooks', active: {active}}}\n"
+        for name, active in (("crm", "true"), ("lrs", "false"))
+    ]
+    (tmp_path / "subscriptions" / "all.yaml").write_text("subscriptions:\n" + "".join(entries))
+    return tmp_path
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(resume, [*arguments, "--config", str(Path())])
+    return CliRunner().invoke(resume, arguments)
 
 
-@pytest.mark.usefixtures("configured")
-def test_an_unknown_subscription_is_refused_with_the_nearest() -> None:
-    result = run("crn")
+def test_all_are_those_of_the_files_and_a_paused_one_is_told_apart(directory: Path, embedded: str) -> None:
+    daemon = directory / "daemon.yaml"
+    daemon.write_text(
+        f"kafka: {{bootstrap_servers: '{embedded}', topics: [t], state_topic: state-{uuid.uuid4().hex[:8]}}}\n"
+    )
+    result = run("--all", "--config", str(directory))
+    assert result.exit_code == 0, result.output
+    first, second, last = result.output.splitlines()
+    assert first == "crm: resume is written"
+    assert second.startswith("lrs: resume is written (it is switched off in its file")
+    assert "lmshooks status" in last
+
+
+def test_an_unknown_subscription_is_refused_with_the_nearest(directory: Path) -> None:
+    result = run("crn", "--config", str(directory))
     assert result.exit_code == 1
     assert "no subscription crn" in result.output and "did you mean crm?" in result.output
 
 
-@pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("arguments", [(), ("crm", "--all")])
-def test_it_wants_names_or_all_and_not_both(arguments: tuple[str, ...]) -> None:
-    result = run(*arguments)
+def test_it_wants_names_or_all_and_not_both(arguments: tuple[str, ...], directory: Path) -> None:
+    result = run(*arguments, "--config", str(directory))
     assert result.exit_code == 2
     assert "name the subscriptions, or all of them with --all" in result.output
 
 
-@pytest.mark.usefixtures("configured")
-def test_what_kafka_did_not_confirm_is_exit_code_2() -> None:
-    result = run("crm")
+def test_what_kafka_did_not_confirm_is_exit_code_2(directory: Path) -> None:
+    result = run("crm", "--config", str(directory))
     assert result.exit_code == 2
     assert "not confirmed by 127.0.0.1:1" in result.output and "repeating is harmless" in result.output
 

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,3 +114,21 @@ def test_a_markup_like_id_is_shown_as_it_is() -> None:
     with daemon(stats(IDLE._replace(id="a[red]b"))) as url:
         result = run("--url", url)
     assert "a[red]b" in result.output
+
+
+def test_the_address_is_the_configurations(tmp_path: Path) -> None:
+    with daemon(stats(IDLE)) as url:
+        port = url.rpartition(":")[2]
+        (tmp_path / "daemon.yaml").write_text(
+            f"kafka: {{bootstrap_servers: 'localhost:9092', topics: [t]}}\nadmin: {{host: 0.0.0.0, port: {port}}}\n"
+        )
+        result = run("--config", str(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("all is well")
+
+
+def test_a_mistake_in_the_configuration_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "daemon.yaml").write_text("kafka: {bootstrap_servers: 'localhost:9092', topics: [t]}\nadmn: {}\n")
+    result = run("--config", str(tmp_path))
+    assert result.exit_code == 1
+    assert "daemon.yaml:2" in result.output
