@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +34,17 @@ def load(directory: Path, environ: Mapping[str, str]) -> Loaded:
 
     Raises ConfigurationMistakes with all of them.
     """
-    reading = Reading(environ, directory)
+    collecting = gc.isenabled()
+    # Millions of nodes that all live until the end: looking for garbage among them takes long.
+    gc.disable()
+    try:
+        return _load(directory, Reading(environ, directory))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _load(directory: Path, reading: Reading) -> Loaded:
     mistakes = reading.mistakes
     name = str(directory / "daemon.yaml")
     root, wrong = compose(directory / "daemon.yaml", name)
