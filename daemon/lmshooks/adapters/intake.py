@@ -35,6 +35,9 @@ STALL = 30.0
 """Seconds without an answered fetch of a partition that is polled, while a fresh client gets an answer: a stall."""
 _LONG_HOLD = 2.0
 """Seconds after which a held partition is paused: until then its buffer is kept."""
+_JOIN = 6.5
+"""Seconds that a request of the group's consumer may take, at least: a join is answered after the group's initial
+delay (3 s is a broker's default, the embedded one takes 3 to 5), and one that is given up begins anew, for ever."""
 _SCAN = 0.05
 """Seconds between looks at positions that moved without records (gaps, control records)."""
 
@@ -94,6 +97,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._held: set[TopicPartition] = set()
         self._changed = asyncio.Event()
         self._stopping = False
+        self._ended = asyncio.Event()
         self._broken: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._commits = Commits(settings)
@@ -197,11 +201,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         # aiokafka's stop() calls no callback.
         await self._give_back(tuple(self._feeds))
         await self._close(consumer)
+        self._ended.set()
 
     async def _live(self) -> None:
         settings = self._settings
         consumer = AIOKafkaConsumer(
-            **reading_options(settings),
+            **(reading_options(settings) | {"request_timeout_ms": int(max(settings.request_timeout, _JOIN) * 1000)}),
             group_id=settings.group_id,
             group_instance_id=settings.instance_id,
             session_timeout_ms=int(settings.session_timeout * 1000),
@@ -220,19 +225,23 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         poll = asyncio.create_task(self._poll(consumer), name="intake-poll")
         watch = asyncio.create_task(self._watch(consumer), name="intake-watch")
+        ended = asyncio.create_task(self._ended.wait(), name="intake-ended")
         try:
-            await asyncio.wait({poll, watch}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({poll, watch, ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in (poll, watch):
-                if task.done() and not task.cancelled():
+                if task.done() and not task.cancelled() and not self._stopping:
                     task.result()
+            if self._stopping:
+                await ended
         finally:
             # Whatever ended it, this consumer is not used again: cancelling its getmany does no harm.
             if not self._stopping:
                 self._lose(tuple(self._feeds))
                 await self._close(consumer)
-            for task in (poll, watch):
-                task.cancel()
-            await asyncio.gather(poll, watch, return_exceptions=True)
+            helpers = (poll, watch, ended)
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _close(self, consumer: AIOKafkaConsumer) -> None:
         if self._consumer is consumer:
