@@ -1,0 +1,374 @@
+"""Were the laws kept? The history of a run as the outside sees it, judged while it happens and at its end.
+
+Laws 1 to 6, 8 to 12 of the design, as its model rewords them. What is promised is computed from what producers wrote
+and from which configurations were in use; nothing is read out of the machine but its facts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+from lmshooks.core import facts as said
+from lmshooks.core.catalogue import Cadence
+from lmshooks.core.commands import Bury, Post
+from lmshooks.core.configuration import Configuration
+from lmshooks.core.events import LetterReason
+from lmshooks.core.positions import Partition, Position
+from lmshooks.core.subscriptions import Order, Resume, Subscription
+from tests.laws.endpoints import Request
+from tests.laws.logs import Fact, SourceLog
+from tests.laws.settings import cadence, wants
+
+KEPT_CHECKPOINTS = 3
+"""After so many completed checkpoints that began later, something is durable (laws 6 and 9)."""
+
+
+class Violation(AssertionError):
+    """A law was broken."""
+
+    def __init__(self, law: str, text: str) -> None:
+        super().__init__(f"law {law}: {text}")
+        self.law = law
+
+
+@dataclass
+class Settled:
+    """An event of a subscription was settled in a tenure."""
+
+    instance: str
+    tenure: int
+    at: float
+
+
+@dataclass
+class First:
+    """A delivery's first attempt."""
+
+    id: str
+    members: frozenset[str]
+    instance: str
+    tenure: int
+    at: float
+    refused: bool = False
+
+
+@dataclass
+class Checker:
+    """The history so far."""
+
+    versions: list[Configuration]
+    sources: Mapping[Partition, SourceLog]
+    facts: dict[str, Fact] = field(default_factory=dict)
+    """Every event that was produced, by its id."""
+    malformed: set[tuple[Partition, int, int]] = field(default_factory=set)
+    applied: dict[str, tuple[Configuration, float]] = field(default_factory=dict)
+    """What each living instance has loaded, and when each subscription appeared there."""
+    since: dict[tuple[str, str], float] = field(default_factory=dict)
+    used: dict[str, list[Subscription]] = field(default_factory=lambda: defaultdict(list))
+    """Every shape of a subscription that was in use anywhere."""
+    cadences: dict[str, set[Cadence]] = field(default_factory=lambda: defaultdict(set))
+    plain: bool = True
+    """Only the first version was ever in use."""
+    earliest: bool = True
+    floors: dict[tuple[str, Partition], int] = field(default_factory=dict)
+    """(subscription, partition) -> everything that matches from this offset on is owed."""
+    begun: dict[tuple[str, Partition, str], int] = field(default_factory=dict)
+    """(subscription, partition, kind) -> the offset of the first POST."""
+    reset: set[str] = field(default_factory=set)
+    """Subscriptions that an operator ever retired without backlog, or removed for good."""
+    letter_floor: dict[Partition, int] = field(default_factory=dict)
+    tenures: dict[tuple[str, Partition], int] = field(default_factory=dict)
+    checkpoints: dict[tuple[str, Partition, int], list[float]] = field(default_factory=lambda: defaultdict(list))
+    windows: dict[tuple[str, Partition], list[said.WindowClosed]] = field(default_factory=lambda: defaultdict(list))
+    accepted: dict[tuple[str, str], int] = field(default_factory=dict)
+    """(subscription, event id) -> how many times."""
+    latest: dict[tuple[str, Partition, str, str], Position] = field(default_factory=dict)
+    settled: dict[tuple[str, str], Settled] = field(default_factory=dict)
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    delivered_as: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    firsts: dict[tuple[str, str], First] = field(default_factory=dict)
+    flying: list[Request] = field(default_factory=list)
+    letters: set[tuple[Partition, int, int, str | None]] = field(default_factory=set)
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    # what happens
+
+    def configured(self, instance: str, configuration: Configuration, now: float) -> None:
+        """An instance starts with, or loads, a configuration."""
+        before, _ = self.applied.get(instance, (Configuration(), 0.0))
+        self.applied[instance] = (configuration, now)
+        self.plain = self.plain and configuration.version == "v0"
+        for fact_name in ("COURSE_ENROLLMENT", "COURSE_COMPLETED", "LEARNER_PROGRESS", "COURSE_ENROLLMENT_BATCH"):
+            self.cadences[fact_name].add(cadence(configuration, fact_name))
+        for name, subscription in configuration.subscriptions.items():
+            if name not in before.subscriptions or not before.subscriptions[name].active:
+                self.since[instance, name] = now
+            if subscription not in self.used[name]:
+                self.used[name].append(subscription)
+            if gives_up(subscription):
+                self.give_up(name)
+        known = {name for version in self.versions for name in version.subscriptions}
+        for name in known - configuration.subscriptions.keys():
+            if configuration.orphan_grace < 1e6:
+                self.give_up(name)
+
+    def give_up(self, name: str) -> None:
+        """An operator's act: nothing is promised until the subscription is established again."""
+        self.reset.add(name)
+        for key in [key for key in self.floors if key[0] == name]:
+            del self.floors[key]
+
+    def crashed(self, instance: str) -> None:
+        """Its answers will not come; its requests may still be on the wire, in a tenure that is over."""
+        self.applied.pop(instance, None)
+        self.flying = [request for request in self.flying if request.instance != instance]
+
+    def fact(self, instance: str, fact: said.Fact, now: float) -> None:
+        """What an instance says."""
+        self.counts[type(fact).__name__] += 1
+        match fact:
+            case said.Claimed():
+                self.tenures[instance, fact.partition] = fact.tenure
+            case said.Checkpointed():
+                self._checkpointed(instance, fact, now)
+            case said.WindowClosed():
+                self._closed(fact)
+            case said.Attempted():
+                kinds = self.kinds[fact.delivery_id]
+                kinds.add(fact.kind)
+                if len(kinds) > 1:
+                    raise Violation("12", f"{fact.delivery_id} is both live and windowed")
+            case said.GivenUp():
+                shapes = self.used[fact.subscription_id]
+                if fact.subscription_id not in self.reset and not any(gives_up(one) for one in shapes):
+                    raise Violation("1", f"given up without an operator's act: {fact}")
+            case said.StateLost() | said.Skipped() | said.Expired():
+                raise Violation("said", f"nothing was lost or moved: {fact}")
+
+    def _checkpointed(self, instance: str, fact: said.Checkpointed, now: float) -> None:
+        began = now - fact.elapsed
+        partition = fact.partition
+        self.checkpoints[instance, partition, self.tenures[instance, partition]].append(began)
+        from_start = self.plain and self.earliest
+        end = 0 if from_start else self.sources[partition].end
+        self.letter_floor.setdefault(partition, end)
+        configuration, _ = self.applied[instance]
+        for name in configuration.subscriptions:
+            everywhere = all(
+                name in other.subscriptions and not gives_up(other.subscriptions[name])
+                for other, _ in self.applied.values()
+            )
+            if everywhere and self.since[instance, name] < began:
+                self.floors.setdefault((name, partition), end)
+
+    def _closed(self, fact: said.WindowClosed) -> None:
+        if fact.end > self.sources[fact.partition].end:
+            raise Violation("11", f"a window ends past the log: {fact}")
+        closes = self.windows[fact.window, fact.partition]
+        for other in closes:
+            if other.closed_at == fact.closed_at and other.end != fact.end:
+                raise Violation("11", f"one close, two ends: {other} {fact}")
+            if (other.closed_at < fact.closed_at and other.end > fact.end) or (
+                other.closed_at > fact.closed_at and other.end < fact.end
+            ):
+                raise Violation("11", f"a window's range shrank: {other} {fact}")
+        closes.append(fact)
+
+    # requests
+
+    def posted(self, instance: str, post: Post, now: float) -> Request:
+        """A POST is issued; what it may be is known from what was produced."""
+        name = post.subscription_id
+        body = orjson.loads(post.body)
+        members = [self.facts[event["eventId"]] for event in body["events"]]
+        partition = members[0].partition
+        if any(fact.account != str(body["accountId"]) or fact.partition != partition for fact in members):
+            raise Violation("delivery", f"{name}: {body}")
+        if self.bodies.setdefault(post.delivery_id, post.body) != post.body:
+            raise Violation("6", f"{name}: {post.delivery_id} has two bodies")
+        shape = self.applied[instance][0].subscriptions.get(name)
+        if shape is None or not shape.active:
+            raise Violation("pause", f"{name} is sent {post.body!r} though it is off at {instance}")
+        if len(members) > shape.max_events or [m.position for m in members] != sorted({m.position for m in members}):
+            raise Violation("delivery", f"{name}: {[m.position for m in members]}")
+        kinds = {self._kind(fact) for fact in members}
+        request = Request(
+            instance, post, members, kinds.pop() if len(kinds) == 1 else None,
+            self.tenures.get((instance, partition), -1), now,
+        )  # fmt: skip
+        if request.tenure < 0:
+            raise Violation("10", f"{instance} sends without a claim: {post.body!r}")
+        self._in_flight(request, shape)
+        for fact in members:
+            if not any(wants(one, fact) for one in self.used[name]):
+                raise Violation("routing", f"{name} is sent {fact}, which it never wanted")
+            self._not_again(request, fact)
+            self._in_its_window(request, fact)
+            self.delivered_as[name, fact.id].add(post.delivery_id)
+        self._same_group(request)
+        if request.kind and name not in self.reset:
+            self.begun.setdefault((name, partition, request.kind), members[0].position[0])
+        self.flying.append(request)
+        return request
+
+    def _kind(self, fact: Fact) -> str | None:
+        """Of the lane that an event belongs to; None where its cadence was ever changed."""
+        kinds = self.cadences[fact.name]
+        return str(next(iter(kinds))) if len(kinds) == 1 else None
+
+    def _in_flight(self, request: Request, shape: Subscription) -> None:
+        """Law 3."""
+        if request.kind is None:
+            return
+        same = [
+            other
+            for other in self.flying
+            if (other.instance, other.tenure, other.kind) == (request.instance, request.tenure, request.kind)
+            and other.post.subscription_id == shape.id
+            and other.facts[0].partition == request.facts[0].partition
+        ]
+        if len(same) >= shape.max_in_flight:
+            raise Violation("3", f"{shape.id}: more than {shape.max_in_flight} in flight")
+        keys = {key_of(shape, fact) for fact in request.facts}
+        for other in same:
+            if any(key_of(shape, fact) in keys for fact in other.facts):
+                raise Violation("3", f"{shape.id}: two of a key in flight: {other.post.body!r} {request.post.body!r}")
+
+    def _not_again(self, request: Request, fact: Fact) -> None:
+        """Law 9: what was settled is sent again only after a crash that followed soon."""
+        settled = self.settled.get((request.post.subscription_id, fact.id))
+        if settled is None or settled.tenure > request.tenure:
+            return
+        passed = self._passed(settled.instance, fact.partition, settled.tenure, settled.at)
+        if settled.tenure == request.tenure or passed >= KEPT_CHECKPOINTS:
+            raise Violation(
+                "9", f"{request.post.subscription_id} is sent {fact.id} {fact.position} again by {request.instance}, "
+                f"settled in tenure {settled.tenure} by {settled.instance}, {passed} checkpoints ago"
+            )  # fmt: skip
+
+    def _passed(self, instance: str, partition: Partition, tenure: int, moment: float) -> int:
+        return sum(began > moment for began in self.checkpoints.get((instance, partition, tenure), ()))
+
+    def _in_its_window(self, request: Request, fact: Fact) -> None:
+        """Law 11."""
+        if self._kind(fact) != Cadence.WINDOWED:
+            return
+        names = {one.window for one in self.used[request.post.subscription_id]}
+        closes = [close for name in names for close in self.windows.get((name, fact.partition), ())]
+        if not any(close.end > fact.position[0] for close in closes):
+            raise Violation("11", f"{request.post.subscription_id} is sent {fact.id} before its window closed")
+
+    def _same_group(self, request: Request) -> None:
+        """Law 6: what was attempted is grouped again as it was."""
+        name = request.post.subscription_id
+        members = frozenset(fact.id for fact in request.facts)
+        fresh = First(request.post.delivery_id, members, request.instance, request.tenure, request.posted_at)
+        partition = request.facts[0].partition
+        for fact in request.facts:
+            before = self.firsts.get((name, fact.id))
+            if before is not None and before.tenure > request.tenure:
+                continue
+            if before is None or before.id == fresh.id:
+                self.firsts.setdefault((name, fact.id), fresh)
+                continue
+            firm = before.tenure == fresh.tenure
+            firm = firm or self._passed(before.instance, partition, before.tenure, before.at) >= KEPT_CHECKPOINTS
+            if firm and name not in self.reset and not (before.refused and members < before.members):
+                raise Violation("6", f"{name}: {fact.id} was in {set(before.members)}, now in {set(members)}")
+            self.firsts[name, fact.id] = fresh
+
+    def arrived(self, request: Request) -> None:
+        """The endpoint has decided."""
+        if not request.accepted:
+            return
+        name = request.post.subscription_id
+        for fact in request.facts:
+            first = (name, fact.id) not in self.accepted
+            self.accepted[name, fact.id] = self.accepted.get((name, fact.id), 0) + 1
+            kind = self._kind(fact)
+            if not first or kind is None or not all(wants(one, fact) for one in self.used[name]):
+                continue
+            shape = self.used[name][0]
+            if shape.order is Order.NONE:
+                continue
+            lane = (name, fact.partition, kind, key_of(shape, fact))
+            if self.latest.get(lane, (-1, 0)) > fact.position:
+                raise Violation("2", f"{name}: {fact.id} {fact.position} first comes after {self.latest[lane]}")
+            self.latest[lane] = fact.position
+
+    def answered(self, request: Request, now: float) -> None:
+        """The instance learns of the answer at this moment."""
+        if request in self.flying:
+            self.flying.remove(request)
+        status = request.outcome.status if request.outcome else None
+        current = self.tenures.get((request.instance, request.facts[0].partition), -1)
+        for fact in request.facts:
+            key = (request.post.subscription_id, fact.id)
+            if status == 200 and current == request.tenure:
+                self.settled[key] = Settled(request.instance, request.tenure, now)
+            first = self.firsts.get(key)
+            if status in (400, 413, 422) and first is not None and first.id == request.post.delivery_id:
+                first.refused = True
+
+    def buried(self, bury: Bury) -> None:
+        """A dead letter is in its topic."""
+        self.letters.add((bury.partition, bury.offset, bury.index, bury.subscription_id))
+        if bury.reason is LetterReason.MALFORMED:
+            if (bury.partition, bury.offset, bury.index) not in self.malformed:
+                raise Violation("letter", f"a good event is called malformed: {bury}")
+            return
+        if bury.reason is not LetterReason.REJECTED or bury.value is None:
+            raise Violation("letter", f"{bury}")
+        fact = self.facts[orjson.loads(bury.value)["eventId"]]
+        if not fact.poison or fact.position != (bury.offset, bury.index):
+            raise Violation("letter", f"a good event was given up: {bury}")
+
+    # the end
+
+    def judge(self, final: Configuration) -> None:
+        """Law 1, and never both live and windowed: everything owed is delivered or buried, once all is quiet."""
+        for name, subscription in final.subscriptions.items():
+            if not subscription.active:
+                continue
+            for fact in self.facts.values():
+                self._delivered(name, fact)
+        for partition, offset, index in self.malformed:
+            floor = self.letter_floor.get(partition)
+            if floor is not None and offset >= floor and (partition, offset, index, None) not in self.letters:
+                raise Violation("1", f"malformed {partition} {offset} {index} has no dead letter")
+
+    def _delivered(self, name: str, fact: Fact) -> None:
+        found: set[str] = set()
+        for delivery in self.delivered_as.get((name, fact.id), ()):
+            found |= self.kinds.get(delivery, set())
+        if len(found) > 1:
+            raise Violation("12", f"{name} was sent {fact} both live and windowed")
+        if not all(wants(one, fact) for one in self.used[name]):
+            return
+        floor = self.floors.get((name, fact.partition))
+        kind = self._kind(fact)
+        if kind is not None and name not in self.reset:
+            begun = self.begun.get((name, fact.partition, kind))
+            floor = min((one for one in (floor, begun) if one is not None), default=None)
+        if floor is None or fact.position[0] < floor or (name, fact.id) in self.accepted:
+            return
+        if fact.poison and (fact.partition, *fact.position, name) in self.letters:
+            return
+        raise Violation("1", f"{name} was never sent {fact} (owed from {floor} on)")
+
+
+def gives_up(subscription: Subscription) -> bool:
+    """Whether it is switched off without keeping what is owed."""
+    return not subscription.active and subscription.resume is Resume.NOW
+
+
+def key_of(subscription: Subscription, fact: Fact) -> str:
+    """Within what is order kept?"""
+    if subscription.order is Order.NONE:
+        return fact.id
+    return f"{fact.account}/{fact.learner}" if subscription.order is Order.LEARNER else fact.account

@@ -1,0 +1,112 @@
+"""What does Kafka keep? A source log, the state topic with its compaction, and the group's offsets, with plain numbers.
+
+Everything here is deterministic: what happens, and when, is decided by the operations.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from lmshooks.core.commands import Entry
+from lmshooks.core.positions import Partition, Position
+
+
+@dataclass(slots=True)
+class SourceRecord:
+    """One record of a source partition."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Fact(NamedTuple):
+    """An event as its producer knows it."""
+
+    partition: Partition
+    position: Position
+    account: str
+    learner: str
+    name: str
+    id: str
+    number: int
+    poison: bool
+    """Whether every listener refuses it for ever."""
+
+
+@dataclass
+class SourceLog:
+    """One partition: records with gaps between them."""
+
+    partition: Partition
+    records: list[SourceRecord] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+    end: int = 0
+
+    def append(self, value: bytes, now: float) -> int:
+        """The new record's offset."""
+        self.records.append(SourceRecord(self.end, int(now * 1000), value))
+        self.offsets.append(self.end)
+        self.end += 1
+        return self.end - 1
+
+    def read(self, offset: int, end: int, limit: int) -> tuple[list[SourceRecord], int]:
+        """At most `limit` records from `offset` on, none at or past `end`; and where reading goes on."""
+        begin = bisect_left(self.offsets, offset)
+        stop = min(bisect_left(self.offsets, end), begin + limit)
+        found = self.records[begin:stop]
+        more = stop < len(self.records) and self.offsets[stop] < end
+        return found, found[-1].offset + 1 if more and found else max(offset, end)
+
+
+@dataclass
+class StateLog:
+    """The state topic: one partition, compacted."""
+
+    entries: list[Entry] = field(default_factory=list)
+    end: int = 0
+
+    def append(self, batch: Sequence[tuple[bytes, bytes | None]], now: float) -> None:
+        """A batch lands whole."""
+        for key, value in batch:
+            self.entries.append(Entry(self.end, now, key, value))
+            self.end += 1
+
+    def after(self, offset: int, limit: int | None = None) -> list[Entry]:
+        """What a follower that stands at `offset` reads next."""
+        begin = bisect_left(self.entries, offset, key=lambda entry: entry.offset)
+        return self.entries[begin : None if limit is None else begin + limit]
+
+    def compact(self, before: float) -> None:
+        """Keep the last value of every key among those written before; tombstones that old go too."""
+        last = {entry.key: entry.offset for entry in self.entries if entry.timestamp < before}
+        self.entries = [
+            entry
+            for entry in self.entries
+            if entry.timestamp >= before or (last[entry.key] == entry.offset and entry.value is not None)
+        ]
+
+    def live_lanes(self) -> dict[bytes, dict[str, Any]]:
+        """The lane records that count, read without the machine's own follower."""
+        claims: dict[str, int] = {}
+        accepted: dict[bytes, tuple[tuple[int, int], dict[str, Any]]] = {}
+        for entry in self.entries:
+            what, _, rest = entry.key.decode().partition("|")
+            if what == "claim":
+                claims[rest] = entry.offset
+            elif what == "lane":
+                if entry.value is None:
+                    accepted.pop(entry.key, None)
+                    continue
+                value = orjson.loads(entry.value)
+                stamp = (value["t"], value["s"])
+                where = "|".join(rest.split("|")[:2])
+                if stamp[0] >= claims.get(where, -1) and stamp >= accepted.get(entry.key, (stamp, {}))[0]:
+                    accepted[entry.key] = (stamp, value)
+        return {key: value for key, (_, value) in accepted.items() if not value.get("dropped")}

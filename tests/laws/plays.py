@@ -1,0 +1,278 @@
+"""How does a run go? Random operations from a seed, then healing until all is quiet, then judgement."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lmshooks.core.records import parse_key
+from tests.laws import operations as op
+from tests.laws.checker import Violation
+from tests.laws.endpoints import Mood
+from tests.laws.settings import FOREVER, changed, first, healed
+from tests.laws.world import Bounds, Instance, World
+
+SPARE = 3
+"""Deliveries' worth of events that a lane may hold over its cap: those on their way, and the last record's."""
+
+
+PLAIN = Bounds()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Which faults and changes a run has."""
+
+    name: str
+    bounds: Bounds = PLAIN
+    poison: float = 0.0
+    malformed: float = 0.0
+    zombies: bool = False
+    compaction: bool = False
+    moods: tuple[Mood, ...] = (Mood.WELL, Mood.WELL, Mood.DOWN, Mood.FLAKY)
+    changes: tuple[str, ...] = ()
+    grace: float = FOREVER
+    horizon: float = FOREVER
+    crashes: float = 1.0
+
+
+MOVED = ("window", "add", "window")
+SUBSCRIPTIONS = ("add", "remove", "back", "pause", "activate", "retire", "activate")
+PROFILES = (
+    Profile("base"),
+    Profile("two", Bounds(2, 3)),
+    Profile("poison", poison=0.15, malformed=0.1, moods=(Mood.WELL, Mood.WELL, Mood.SMALL, Mood.FLAKY)),
+    Profile("zombies", Bounds(1, 3), zombies=True, compaction=True),
+    Profile("moods", moods=(Mood.WELL, Mood.LIMITED, Mood.SMALL, Mood.GONE, Mood.DOWN), horizon=40.0),
+    Profile("windows", Bounds(2, 2), changes=MOVED),
+    Profile("cadence", Bounds(1, 2), changes=("cadence", "cadence", "add")),
+    Profile("subscriptions", Bounds(1, 2), changes=SUBSCRIPTIONS),
+    Profile("grace", Bounds(1, 2), changes=("remove", "back", "add", "remove", "back"), grace=30.0),
+    Profile("filters", Bounds(1, 2), changes=("filter", "filter", "pause", "activate")),
+    Profile("latest", Bounds(2, 2, earliest=False), changes=("add",), zombies=True),
+    Profile(
+        "all", Bounds(2, 3), 0.05, 0.05, True, True, tuple(Mood),
+        (*SUBSCRIPTIONS, *MOVED, "cadence", "filter"), horizon=200.0,
+    ),
+)  # fmt: skip
+
+
+class Play:
+    """One run of one profile from one seed."""
+
+    def __init__(self, profile: Profile, seed: int, tracing: bool = False) -> None:
+        rng = random.Random(f"{profile.name}/{seed}")
+        self.profile = profile
+        self.rng = rng
+        configuration = first(rng, rng.randint(2, 4), profile.grace, profile.horizon)
+        self.world = World(rng.randrange(1 << 30), profile.bounds, configuration)
+        self.world.tracing = tracing
+        self.world.checker.earliest = profile.bounds.earliest
+        self.moods: dict[str, Mood] = {}
+        for slot in range(profile.bounds.instances):
+            self.world.start(slot, 0)
+        for partition in self.world.partitions:
+            self.world.give(partition, rng.choice(self.world.running))
+        self.steps = self._steps()
+        self.names = list(self.steps)
+        self.weights = [weight for _, weight in self.steps.values()]
+
+    def _steps(self) -> dict[str, tuple[Callable[[], object], float]]:
+        world, profile = self.world, self.profile
+        return {
+            "produce": (lambda: op.produce(world, profile.poison, profile.malformed), 10),
+            "feed": (lambda: world.feed(self.some(), self.rng.randint(1, 6)), 8),
+            "follow": (lambda: world.follow(self.some(), self.rng.choice((1, 3, None))), 8),
+            "land": (lambda: op.land(world, self.some(), True), 8),
+            "commit": (lambda: op.commit(world, self.some(), True), 6),
+            "read": (lambda: op.read(world, self.some(), True), 8),
+            "arrive": (lambda: op.arrive(world, self.some(), self.moods), 10),
+            "answer": (lambda: op.answer(world, self.some()), 10),
+            "bury": (lambda: op.bury(world, self.some(), True), 2),
+            "ask": (lambda: op.ask(world, self.some(), True), 2),
+            "breathe": (self.breathe, 12),
+            "pause": (self.pause, 8),
+            "mood": (self.change_mood, 3),
+            "late": (lambda: op.land_late(world), 1 if profile.zombies else 0.3),
+            "stray": (lambda: op.stray(world, self.moods), 1),
+            "crash": (lambda: op.crash(world), 1.2 * profile.crashes),
+            "revive": (lambda: op.revive(world), 4),
+            "move": (lambda: op.move(world, True), 0.8),
+            "leave": (lambda: op.leave(world, self.rng.random() < 0.2), 3),
+            "snatch": (lambda: op.move(world, False), 1.0 if profile.zombies else 0),
+            "learn": (lambda: op.learn(world), 1.5),
+            "compact": (lambda: op.compact(world), 1.0 if profile.compaction else 0),
+            "forget": (lambda: op.forget_offset(world), 0.1),
+            "resume": (lambda: op.resume(world), 1.0 if Mood.GONE in profile.moods else 0.1),
+            "version": (self.new_version, 1.5 if profile.changes else 0),
+            "configure": (lambda: op.configure(world), 3 if profile.changes else 0),
+        }
+
+    def some(self) -> Instance:
+        """Any living instance; one starts where there is none."""
+        if not self.world.running:
+            op.revive(self.world)
+        return self.rng.choice(self.world.running)
+
+    def run(self, operations: int) -> World:
+        """The whole play. Raises Violation."""
+        for _ in range(operations):
+            (step,) = self.rng.choices(self.names, self.weights)
+            self.world.now += 0.01
+            self.steps[step][0]()
+            op.wake(self.world)
+            self.bounded()
+        self.heal()
+        self.world.checker.judge(self.world.versions[self.world.target])
+        return self.world
+
+    def bounded(self) -> None:
+        """Law 8."""
+        world = self.world
+        for instance in world.running:
+            world.steps += 1
+            if world.steps % 16:
+                continue
+            stats = instance.machine.stats(world.now)
+            if stats.posts > world.limits.posts + world.limits.failing_posts:
+                raise Violation("8", f"{stats.posts} requests in flight")
+            for one in stats.subscriptions:
+                shapes = world.checker.used.get(one.id)
+                if not shapes:
+                    continue
+                cap = max(shape.queue_events + SPARE * shape.max_in_flight * shape.max_events for shape in shapes)
+                if one.queued > 2 * len(world.partitions) * cap:
+                    raise Violation("8", f"{one.id} holds {one.queued} events")
+
+    # steps of their own
+
+    def breathe(self) -> None:
+        """Everybody gets on for a while, undisturbed."""
+        for _ in range(self.rng.randint(1, 6)):
+            for instance in self.world.running:
+                self.serve(instance)
+            self.world.now += self.rng.choice((0.05, 0.3, 1.0))
+            op.wake(self.world)
+
+    def serve(self, instance: Instance) -> bool:
+        """One round of everything for one instance; whether anything happened."""
+        world = self.world
+        moved = op.land(world, instance, False)
+        moved |= world.follow(instance, None)
+        moved |= op.commit(world, instance, False)
+        moved |= world.feed(instance, 5)
+        for step in (op.read, op.bury, op.ask):
+            moved |= step(world, instance, False)
+        while op.arrive(world, instance, self.moods):
+            moved = True
+        while op.answer(world, instance):
+            moved = True
+        return moved
+
+    def pause(self) -> None:
+        """Time goes by."""
+        self.world.now += self.rng.choice((0.2, 1.0, 3.0, 12.0))
+        op.expire_late(self.world)
+        op.wake(self.world)
+
+    def change_mood(self) -> None:
+        """An endpoint changes its mind."""
+        names = sorted(self.world.versions[self.world.target].subscriptions)
+        if names:
+            self.moods[self.rng.choice(names)] = self.rng.choice(self.profile.moods)
+
+    def new_version(self) -> None:
+        """Somebody edits the files."""
+        world = self.world
+        if world.target < 4:
+            what = self.rng.choice(self.profile.changes)
+            world.versions.append(changed(self.rng, world.versions[world.target], what, world.versions))
+            world.target += 1
+            world.trace(f"v{world.target}: {what}")
+
+    # the end
+
+    def heal(self) -> None:
+        """Everything works again; the run is over when nothing is owed, or it never is (law 5)."""
+        world = self.world
+        world.trace("healing")
+        self.moods.clear()
+        while world.zombies:
+            op.learn(world)
+        for partition, target in list(world.leaving.items()):
+            owner = world.owner[partition]
+            if owner is not None:
+                world.take_away(partition, owner)
+            if target.alive:
+                world.give(partition, target)
+            else:
+                world.owner[partition] = None
+        world.leaving.clear()
+        op.revive(world)
+        while world.late:
+            op.land_late(world)
+        world.versions.append(healed(world.versions[world.target], len(world.versions)))
+        world.target = len(world.versions) - 1
+        for instance in world.running:
+            op.load(world, instance, world.target)
+        self._heal_until_quiet()
+        self._restart_quietly()
+
+    def _heal_until_quiet(self) -> None:
+        world = self.world
+        quiet = 0
+        for round_number in range(1200):
+            if round_number in (20, 200, 600):
+                for name in sorted(world.versions[world.target].subscriptions):
+                    op.resume(world, name)
+            moved = False
+            for instance in world.running:
+                moved |= self.serve(instance)
+            world.now += 0.2 if moved else 2.0
+            op.wake(world)
+            quiet = quiet + 1 if self.unfinished() is None else 0
+            if quiet >= 25:
+                return
+        raise Violation("5", f"never quiet: {self.unfinished()}")
+
+    def unfinished(self) -> str | None:
+        """What is still held back, if anything."""
+        world = self.world
+        for partition, source in world.sources.items():
+            committed = world.group.get(partition, (-1, ""))[0]
+            if committed != source.end:
+                return f"{partition} is committed to {committed}, its log ends at {source.end}"
+        known = world.versions[world.target].subscriptions
+        for raw, value in world.state.live_lanes().items():
+            key = parse_key(raw)
+            if key is not None and (key.name in known or self.profile.grace < FOREVER):
+                return f"{raw!r} is left: {value}"
+        for instance in world.running:
+            if instance.requests or instance.letters or instance.writes or instance.commits:
+                return f"{instance.name} has work under way"
+        return None
+
+    def _restart_quietly(self) -> None:
+        """All crash and start once more: nothing is sent again, and it is quiet again."""
+        world = self.world
+        before = len(world.checker.bodies)
+        for instance in world.running:
+            world.crash(instance)
+        op.revive(world)
+        for _ in range(120):
+            for instance in world.running:
+                self.serve(instance)
+            world.now += 0.5
+            op.wake(world)
+        if len(world.checker.bodies) != before:
+            raise Violation("9", "something is sent anew after a quiet restart")
+        left = self.unfinished()
+        if left is not None:
+            raise Violation("5", f"after a quiet restart: {left}")
+
+
+def play(name: str, seed: int, operations: int = 200, tracing: bool = False) -> World:
+    """Run one seed of a profile."""
+    profile = next(one for one in PROFILES if one.name == name)
+    return Play(profile, seed, tracing).run(operations)

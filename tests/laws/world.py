@@ -1,0 +1,251 @@
+"""What surrounds the machine? Instances of the real dispatcher, and everything they asked for that is still under way.
+
+A command becomes something pending; an operation decides when, and how, it ends. A crash loses the instance and its
+answers, not what was already on the wire: a write may still land, a request may still arrive.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections import deque
+from dataclasses import dataclass, field
+
+from lmshooks.core.dispatcher import Dispatcher
+
+from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Hold, Post, Read, Start, WriteState
+from lmshooks.core.configuration import Configuration, Limits
+from lmshooks.core.positions import Partition
+from tests.laws.checker import Checker, Violation
+from tests.laws.endpoints import Request
+from tests.laws.logs import SourceLog, StateLog
+
+
+@dataclass
+class Feed:
+    """Where the live records of one partition are handed over."""
+
+    position: int | None = None
+    """None until the machine says where to start."""
+    held: bool = False
+
+
+@dataclass(eq=False)
+class Instance:
+    """One life of one process."""
+
+    name: str
+    machine: Dispatcher
+    configuration: Configuration
+    follower: int = 0
+    alive: bool = True
+    feeds: dict[Partition, Feed] = field(default_factory=dict)
+    """The partitions that it believes to own."""
+    writes: deque[WriteState] = field(default_factory=deque)
+    commits: list[Commit] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    letters: list[Bury] = field(default_factory=list)
+    asks: list[AskEnd] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How large a world is, and what may happen in it."""
+
+    partitions: int = 1
+    instances: int = 2
+    lag: float = 1500.0
+    """Seconds for which the state topic keeps every value."""
+    earliest: bool = True
+    """Whether a group without commits starts at the beginning."""
+
+
+class World:
+    """One run's state; the operations act on it."""
+
+    def __init__(self, seed: int, bounds: Bounds, configuration: Configuration) -> None:
+        self.rng = random.Random(seed)
+        self.bounds = bounds
+        self.now = 1_000_000.0
+        self.log: list[str] = []
+        self.tracing = False
+        self.partitions = [Partition("events", number) for number in range(bounds.partitions)]
+        self.sources = {partition: SourceLog(partition) for partition in self.partitions}
+        self.state = StateLog()
+        self.group: dict[Partition, tuple[int, str]] = {}
+        self.owner: dict[Partition, Instance | None] = dict.fromkeys(self.partitions)
+        self.versions = [configuration]
+        self.target = 0
+        self.slots: list[Instance | None] = [None] * bounds.instances
+        self.zombies: list[tuple[Instance, Partition]] = []
+        """Who still works on a partition that it lost without knowing."""
+        self.leaving: dict[Partition, Instance] = {}
+        """Partitions that are being given back, and to whom they go."""
+        self.late: list[tuple[float, WriteState]] = []
+        """Writes whose writer gave up on them; each may land until the moment named."""
+        self.strays: list[Request] = []
+        """Requests of instances that are gone."""
+        self.lives = 0
+        self.limits = Limits(
+            posts=6, failing_posts=2, memory=4000, checkpoint_interval=1.0, checkpoint_events=5, checkpoint_pause=0.05,
+            write_timeout=10.0, pending_letters=2, compaction_lag=bounds.lag,
+        )  # fmt: skip
+        self.checker = Checker(self.versions, self.sources)
+        self.steps = 0
+
+    def trace(self, text: str) -> None:
+        """One line of the play, where somebody wants to read it."""
+        if self.tracing:
+            self.log.append(f"{self.now - 1_000_000:9.3f} {text}")
+
+    # instances
+
+    def start(self, slot: int, version: int) -> Instance:
+        """A process starts and reads the state topic to its end before anything is assigned to it."""
+        self.lives += 1
+        configuration = self.versions[version]
+        name = f"i{slot}.{self.lives}"
+        instance = Instance(name, Dispatcher(name, configuration, self.limits, self.now), configuration)
+        self.slots[slot] = instance
+        self.checker.configured(name, configuration, self.now)
+        self.trace(f"{name} starts with v{version}")
+        self.follow(instance, None)
+        return instance
+
+    def crash(self, instance: Instance) -> None:
+        """It is gone; what it had on the wire may still arrive."""
+        self.trace(f"{instance.name} crashes")
+        instance.alive = False
+        self.slots[self.slots.index(instance)] = None
+        for write in instance.writes:
+            if self.rng.random() < 0.5:
+                self.late.append((self.now + 60.0, write))
+        for commit in instance.commits:
+            if self.rng.random() < 0.5 and self.owner[commit.partition] is instance:
+                self.group[commit.partition] = (commit.offset, commit.metadata)
+        for request in instance.requests:
+            if not request.arrived and self.rng.random() < 0.5:
+                self.strays.append(request)
+        self.checker.crashed(instance.name)
+        self.zombies = [(one, partition) for one, partition in self.zombies if one is not instance]
+        for partition, owner in self.owner.items():
+            if owner is instance:
+                self.owner[partition] = None
+        self.leaving = {
+            partition: target
+            for partition, target in self.leaving.items()
+            if target is not instance and self.owner[partition] is not None
+        }
+
+    @property
+    def running(self) -> list[Instance]:
+        """The instances that live."""
+        return [instance for instance in self.slots if instance is not None]
+
+    # ownership
+
+    def give(self, partition: Partition, instance: Instance) -> None:
+        """The group assigns the partition."""
+        if partition in instance.feeds:
+            self.take_away(partition, instance)
+        self.owner[partition] = instance
+        instance.feeds[partition] = Feed()
+        source = self.sources[partition]
+        committed, metadata = self.group.get(partition, (None, ""))
+        start = 0 if self.bounds.earliest else source.end
+        self.trace(f"{partition} -> {instance.name}, committed {committed}, end {source.end}")
+        self.call(instance, "assigned", partition, committed, metadata, 0, source.end, start)
+
+    def take_away(self, partition: Partition, instance: Instance) -> None:
+        """It learns that the partition is no longer its own."""
+        self.trace(f"{instance.name} revoked {partition}")
+        instance.feeds.pop(partition, None)
+        self.zombies = [pair for pair in self.zombies if pair != (instance, partition)]
+        self.call(instance, "revoked", partition)
+
+    # the machine
+
+    def call(self, instance: Instance, method: str, *arguments: object) -> None:
+        """One input, and what comes of it."""
+        if not instance.alive:
+            return
+        self.now += 0.001
+        try:
+            getattr(instance.machine, method)(*arguments, self.now)
+            while True:
+                commands, facts = instance.machine.take()
+                for fact in facts:
+                    if self.tracing:
+                        self.trace(f"{instance.name}   fact {fact}")
+                    self.checker.fact(instance.name, fact, self.now)
+                if not commands:
+                    break
+                for command in commands:
+                    self.pend(instance, command)
+        except Violation:
+            raise
+        except Exception as error:  # the machine may never raise, whatever comes in
+            text = "".join(traceback.format_exception(error)[-4:])
+            raise Violation("raised", f"{method}{arguments!r:.300}: {text}") from error
+
+    def pend(self, instance: Instance, command: Command) -> None:
+        """A command is under way."""
+        if self.tracing:
+            self.trace(f"{instance.name}   {brief(command)}")
+        match command:
+            case Post():
+                instance.requests.append(self.checker.posted(instance.name, command, self.now))
+            case WriteState():
+                instance.writes.append(command)
+            case Commit():
+                instance.commits.append(command)
+            case Read():
+                instance.reads.append(command)
+            case Bury():
+                instance.letters.append(command)
+            case AskEnd():
+                instance.asks.append(command)
+            case Start(partition, offset):
+                if partition in instance.feeds:
+                    instance.feeds[partition].position = offset
+            case Hold(partition, held):
+                if partition in instance.feeds:
+                    instance.feeds[partition].held = held
+
+    def follow(self, instance: Instance, limit: int | None) -> bool:
+        """Its follower reads on in the state topic; whether there was anything."""
+        entries = self.state.after(instance.follower, limit)
+        if not entries:
+            return False
+        instance.follower = entries[-1].offset + 1
+        self.call(instance, "followed", entries)
+        return True
+
+    def feed(self, instance: Instance, limit: int) -> bool:
+        """Its consumer hands on live records; whether there were any."""
+        moved = False
+        for partition, feed in list(instance.feeds.items()):
+            source = self.sources[partition]
+            if feed.position is None or feed.held or feed.position >= source.end:
+                continue
+            records, after = source.read(feed.position, source.end, limit)
+            feed.position = after
+            self.trace(f"{instance.name} reads {partition} to {after}")
+            self.call(instance, "records", partition, records, after, source.end)
+            moved = True
+        return moved
+
+
+def brief(command: Command) -> str:
+    """A command on one line."""
+    match command:
+        case Post():
+            body = command.body[:160]
+            return f"Post {command.subscription_id} {command.delivery_id[:10]} #{command.attempt} {body!r}"
+        case WriteState():
+            return f"Write {command.partition} " + " ".join(f"{key!r}={value!r}" for key, value in command.entries)
+        case Commit() | Read() | Bury() | AskEnd():
+            return repr(command._replace(ticket=None))
+        case _:
+            return repr(command)
