@@ -10,6 +10,7 @@ them by `collect`. Labels are closed sets and ids: never a URL, an account or a 
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -172,7 +173,7 @@ class Reporter:
 
     def __init__(self, version: str, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._log = structlog.get_logger()
+        self._log = structlog.get_logger().bind()  # bound once: the lazy proxy costs at every line
         self._stats: Callable[[float], Stats] | None = None
         self._counts: dict[str, Counter[tuple[str, ...]]] = {
             name: Counter() for name, meaning in METRICS.items() if meaning.kind == _COUNTER
@@ -228,14 +229,15 @@ class Reporter:
         self._attempts[fact.subscription_id, fact.verdict] += 1
         self._busy[subscription] += fact.elapsed  # type: ignore[assignment]  # a Counter of seconds
         self._observe("lmshooks_attempt_seconds", (fact.verdict,), fact.elapsed)
-        say = self._log.warning
+        say, level = self._log.warning, logging.WARNING
         if fact.verdict is Verdict.DELIVERED:
             self._deliveries[subscription] += 1
             self._delivered[subscription] += fact.events
             self._last_delivered[fact.subscription_id] = now
             self._observe("lmshooks_event_age_seconds", (fact.kind,), fact.age)
-            say = self._log.info
-        say("delivery.attempted", **_fields(fact))
+            say, level = self._log.info, logging.INFO
+        if self._log.is_enabled_for(level):
+            say("delivery.attempted", **_fields(fact))
 
     def _observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
         histogram = self._histograms[name].get(labels)
