@@ -108,7 +108,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     for key in void:
         if key not in contents and key != store.part_key():
             contents[key] = store.recorded.get(key)
-    if not contents and not void and not store.must_write(store.part_key(), part, None, now):
+    if own.ready and not contents and not void and not store.must_write(store.part_key(), part, None, now):
         own.dirty = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
         own.clean = final
         if target > store.acknowledged:

@@ -142,8 +142,7 @@ class Ownership:
         """The lane's life is over; what it held is let go."""
         lane.alive = False
         self.context.memory -= lane.queued_bytes
-        for stream in self.sweeps:
-            stream.riders.pop(lane.identity, None)
+        self.alight(lane)
         self.to_send.pop(lane, None)
         self.store.unknown.add(self.store.lane_key(lane.kind, lane.subscription.id))
         self.dirty = True
@@ -221,9 +220,16 @@ class Ownership:
             self.context.facts.append(Detached(lane.subscription.id, self.partition, lane.kind, why))
         self.dirty = True
 
+    def alight(self, lane: Lane) -> None:
+        """The lane rides no sweep any more."""
+        lane.boarded = None
+        for stream in self.sweeps:
+            stream.riders.pop(lane.identity, None)
+
     def shed(self, lane: Lane, why: str) -> None:
         """Detach and let the bytes go."""
         self.detach(lane, self.feed_of(lane), why)
+        self.alight(lane)
         self.context.memory -= lane.shed()
 
     # the feeds

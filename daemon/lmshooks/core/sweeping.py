@@ -23,15 +23,16 @@ BOARDING = 0.2
 
 def board(own: Ownership, now: float) -> None:
     """Give every detached lane that is due a place in a sweep of its pace."""
-    due = [lane for lane in own.lanes.values() if not lane.attached and lane.boarded is None and _due(own, lane, now)]
-    due.sort(key=lambda lane: lane.next)
-    for lane in due:
+    due = []
+    for lane in own.lanes.values():
+        if lane.attached or lane.boarded is not None:
+            continue
         if not (lane.missing or lane.needed):
             own.settle_place(lane)
-            if lane.attached:
-                continue
-            if lane.next >= own.limit_of(lane):
-                continue
+        if not lane.attached and _due(own, lane, now):
+            due.append(lane)
+    due.sort(key=lambda lane: lane.next)
+    for lane in due:
         rate = max((sweep.rate for sweep in own.sweeps), default=0.0)
         wanted = pace_class(lane, rate)
         sweep = next((one for one in own.sweeps if one.pace_class == wanted), None)
@@ -149,8 +150,7 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
         found.take(event, found.key_of(event, learner(fields)))
         own.context.memory += len(event.raw)
         own.to_send[found] = None
-        if not found.attached:
-            found.next = just_past(position)
+        found.next = just_past(position)  # a pass that waits for another lane offers this event once more
     return True
 
 
