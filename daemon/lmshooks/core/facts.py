@@ -139,7 +139,7 @@ class StateLost(NamedTuple):
 
 
 class WindowClosed(NamedTuple):
-    """A window's end became durable."""
+    """A window's end became durable, or an open range was found at a take-over."""
 
     window: str
     partition: Partition

@@ -10,7 +10,7 @@ import orjson
 
 from lmshooks.core import letters
 from lmshooks.core.commands import Start
-from lmshooks.core.facts import Claimed, Expired, Skipped, StateLost
+from lmshooks.core.facts import Claimed, Expired, Skipped, StateLost, WindowClosed
 from lmshooks.core.feeds import WindowFeed
 from lmshooks.core.ownership import METADATA, Ownership, State
 from lmshooks.core.positions import start_of
@@ -45,6 +45,9 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
     own.durable_epochs = len(part.epochs) if part else 0
     for name, window in windows.items():
         own.windows[name] = WindowFeed(name, window.done, window.to, window.closed_at)
+        if window.done < window.to:
+            closed = WindowClosed(name, own.partition, window.done, window.to, window.closed_at)
+            context.facts.append(closed)
     own.see_windows(now)
     for (name, kind), record in lanes.items():
         _restore(own, name, kind, record, now)
