@@ -288,7 +288,13 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]
     ) -> None:
         feed = self._feeds.get(tp)
-        if feed is None or not feed.ready or self._stopping:
+        if feed is None or self._stopping:
+            return
+        if not feed.ready:
+            if records and feed.started:
+                # Held while this poll was under way: its records are read again when the hold ends.
+                with contextlib.suppress(IllegalStateError):
+                    consumer.seek(tp, feed.position)
             return
         try:
             position: int = await consumer.position(tp)
