@@ -98,7 +98,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
             contents[key] = None
     closings = {name: window.closing for name, window in own.windows.items() if window.closing}
     for name, window in own.windows.items():
-        to, closed_at = window.closing or (window.to, window.closed_at)
+        to, closed_at = window.closing or (window.to, window.durable_close)
         content = WindowRecord(ends[name], to, closed_at).encode()
         key = window_key(own.partition, name)
         if store.must_write(key, content, None, now):
@@ -228,6 +228,7 @@ def landed(own: Ownership, offset: int, now: float) -> None:
         closing = flight.closings.get(name)
         if closing is not None and window.closing == closing:
             window.to, window.closed_at = closing
+            window.durable_close = window.closed_at
             window.closing = None
             window.next_look = 0.0
             own.context.facts.append(WindowClosed(name, own.partition, window.read[0], window.to, window.closed_at))

@@ -149,6 +149,8 @@ class WindowFeed:
         self.to = to
         """The end of the range that may be read: durable."""
         self.closed_at = closed_at
+        """The last close that was looked after: also one of an empty range, which is no reason to write."""
+        self.durable_close = closed_at
         self.read: Position = start_of(done)
         self.target = done
         """The next checkpoint's `done`."""
