@@ -16,18 +16,19 @@ __all__ = ["apache", "kafka"]
 
 
 def letter(value, **changes):
-    return Bury(
-        ticket=None,
-        partition=Partition("events", 3),
-        offset=42,
-        index=1,
-        reason=LetterReason.REJECTED,
-        why="answered 422 three times",
-        subscription_id="crm",
-        delivery_id="msg_1",
-        value=value,
-        headers=(("source", b"\x00lms"), ("lmshooks-reason", b"forged")),
-    )._replace(**changes)
+    values = {
+        "ticket": None,
+        "partition": Partition("events", 3),
+        "offset": 42,
+        "index": 1,
+        "reason": LetterReason.REJECTED,
+        "why": "answered 422 three times",
+        "subscription_id": "crm",
+        "delivery_id": "msg_1",
+        "value": value,
+        "headers": (("source", b"\x00lms"), ("lmshooks-reason", b"forged")),
+    }
+    return Bury(**(values | changes))
 
 
 async def test_a_letter_carries_the_bytes_the_headers_and_the_reason(kafka):
