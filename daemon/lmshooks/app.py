@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -60,7 +60,7 @@ def run(directory: Path, environ: Mapping[str, str] = os.environ) -> int:
     except ConfigurationMistakes as mistakes:
         sys.stderr.write(f"{mistakes}\n")
         return 2
-    logs.configure(loaded.daemon.log.level, loaded.daemon.log.format)
+    logs.configure(loaded.daemon.log.level, "console" if loaded.daemon.log.format == "console" else "json")
     quiet_aiokafka()
     factory = None
     if sys.platform != "win32":
@@ -99,6 +99,8 @@ class Daemon:
         except OSError as error:
             log.error("admin.refused", host=self._settings.http.host, port=self._settings.http.port, why=str(error))
             return 2
+        for warning in self._loaded.warnings:
+            log.warning("configuration.doubtful", why=warning)
         log.info("daemon.starting", version=__version__, instance=self._instance, admin_port=admin.port)
         try:
             return await self._live()
@@ -123,7 +125,7 @@ class Daemon:
         self._letters = DeadLetters(kafka)
         self._sweeper = Sweeper(kafka)
         sink = _Later()
-        self._intake = Intake(kafka, sink)  # type: ignore[arg-type]  # it becomes the loop before anything comes in
+        self._intake = Intake(kafka, sink)
         ports = Ports(self._poster, self._intake, self._sweeper, self._state, self._letters, self._report)
         # The group waits for 0.8 of the session time-out when it takes partitions back; the last checkpoint is in it.
         revoke = min(settings.drain_timeout, max(0.5, 0.8 * kafka.session_timeout - HURRIED - 0.5))
@@ -133,10 +135,10 @@ class Daemon:
 
     async def _live(self) -> int:
         assert self._stopping is not None
-        told = asyncio.create_task(self._stopping.wait(), name="told-to-stop")
+        told: asyncio.Future[Any] = asyncio.create_task(self._stopping.wait(), name="told-to-stop")
         starting = asyncio.create_task(self._start(), name="start")
         try:
-            await asyncio.wait({told, starting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((told, starting), return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
                 return 0
             starting.result()
@@ -144,7 +146,8 @@ class Daemon:
             follow = asyncio.create_task(self._state.follow(self._loop.followed), name="state")
             self._spawn(self._watch())
             try:
-                await asyncio.wait({told, intake, follow, self._loop.failed}, return_when=asyncio.FIRST_COMPLETED)
+                ends: set[asyncio.Future[Any]] = {told, intake, follow, self._loop.failed}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 if told.done() and not self._loop.failed.done():
                     await self._drain()
                     return 0
@@ -154,8 +157,8 @@ class Daemon:
                     task.cancel()
                 await asyncio.gather(intake, follow, return_exceptions=True)
         finally:
-            for task in (told, starting):
-                task.cancel()
+            told.cancel()
+            starting.cancel()
             await asyncio.gather(told, starting, return_exceptions=True)
 
     async def _start(self) -> None:

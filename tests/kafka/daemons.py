@@ -1,0 +1,91 @@
+"""How does a test run the daemon? As an operator does: a folder of YAML, a process, its admin port, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lmshooks.cli.embedded import Port
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""The key that Standard Webhooks' own test vectors use."""
+
+
+class Daemon:
+    """`python -m lmshooks run` on a folder. `async with` waits until it is ready, and stops it with SIGTERM."""
+
+    def __init__(self, folder: Path, kafka: dict[str, Any], subscriptions: list[dict[str, Any]], **more: Any) -> None:
+        self.folder = folder
+        self.port = Port()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.log = folder / "daemon.log"
+        base: dict[str, Any] = {
+            "kafka": {"start": "earliest", "retention_check": "warn", **kafka},
+            "admin": {"port": self.port.number},
+            "egress": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]},
+        }
+        (folder / "subscriptions").mkdir(parents=True)
+        (folder / "daemon.yaml").write_text(yaml.safe_dump(base | more))
+        self.subscribe(subscriptions)
+
+    def subscribe(self, subscriptions: list[dict[str, Any]]) -> None:
+        """What the file of subscriptions says from now on."""
+        text = yaml.safe_dump({"subscriptions": subscriptions})
+        fresh = self.folder / "subscriptions" / ".fresh"
+        fresh.write_text(text)
+        fresh.rename(self.folder / "subscriptions" / "all.yaml")
+
+    def spawn(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "lmshooks", "run", "--config", str(self.folder)],
+                env={**os.environ, "SECRET": SECRET},
+                stderr=output,
+            )
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def ended(self, timeout: float = 20.0) -> int:
+        """Its exit status."""
+        process = self.process
+        assert process is not None
+        return await asyncio.to_thread(process.wait, timeout)
+
+    async def ready(self, timeout: float = 20.0) -> None:
+        async with asyncio.timeout(timeout):
+            while not await asyncio.to_thread(self._answers):
+                assert self.process is not None and self.process.poll() is None, self.log.read_text()[-3000:]
+                await asyncio.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port.number}/readyz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    async def __aenter__(self) -> Daemon:
+        self.spawn()
+        await self.ready()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            if self.process is not None and self.process.poll() is None:
+                self.kill(signal.SIGTERM)
+                await self.ended()
+        finally:
+            if self.process is not None and self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            self.port.release()
