@@ -7,7 +7,7 @@ and from which configurations were in use; nothing is read out of the machine bu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -18,6 +18,7 @@ from lmshooks.core.commands import Bury, Post
 from lmshooks.core.configuration import Configuration
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition, Position
+from lmshooks.core.records import parse_key
 from lmshooks.core.subscriptions import Order, Resume, Subscription
 from tests.laws.endpoints import Request
 from tests.laws.logs import Fact, SourceLog
@@ -84,6 +85,8 @@ class Checker:
     tenures: dict[tuple[str, Partition], int] = field(default_factory=dict)
     checkpoints: dict[tuple[str, Partition, int], list[float]] = field(default_factory=lambda: defaultdict(list))
     windows: dict[tuple[str, Partition], list[said.WindowClosed]] = field(default_factory=lambda: defaultdict(list))
+    ends: dict[tuple[str, Partition], int] = field(default_factory=dict)
+    """How far a window's range reaches, as far as the state topic ever said."""
     accepted: dict[tuple[str, str], int] = field(default_factory=dict)
     """(subscription, event id) -> how many times."""
     latest: dict[tuple[str, Partition, str, str], Position] = field(default_factory=dict)
@@ -165,6 +168,14 @@ class Checker:
             )
             if everywhere and self.since[instance, name] < began:
                 self.floors.setdefault((name, partition), end)
+
+    def landed(self, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """A state write landed: the ends of windows in it are durable."""
+        for raw, value in entries:
+            key = parse_key(raw)
+            if value is not None and key is not None and key.what == "window" and key.partition is not None:
+                end = orjson.loads(value).get("to", 0)
+                self.ends[key.name, key.partition] = max(end, self.ends.get((key.name, key.partition), 0))
 
     def _closed(self, fact: said.WindowClosed) -> None:
         if fact.end > self.sources[fact.partition].end:
@@ -259,8 +270,7 @@ class Checker:
         if self._kind(fact) != Cadence.WINDOWED:
             return
         names = {one.window for one in self.used[request.post.subscription_id]}
-        closes = [close for name in names for close in self.windows.get((name, fact.partition), ())]
-        if not any(close.end > fact.position[0] for close in closes):
+        if not any(self.ends.get((name, fact.partition), 0) > fact.position[0] for name in names):
             raise Violation("11", f"{request.post.subscription_id} is sent {fact.id} before its window closed")
 
     def _same_group(self, request: Request) -> None:

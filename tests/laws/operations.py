@@ -65,8 +65,7 @@ def land(world: World, instance: Instance, faults: bool) -> bool:
     write = instance.writes.popleft()
     luck = world.rng.random() if faults else 1.0
     if luck >= 0.12:
-        world.trace(f"{instance.name} write lands at {world.state.end}")
-        world.state.append(write.entries, world.now)
+        _append(world, write)
         return True
     if luck < 0.04:
         world.trace(f"{instance.name} write fails")
@@ -74,8 +73,8 @@ def land(world: World, instance: Instance, faults: bool) -> bool:
         world.trace(f"{instance.name} write unknown, may land late")
         world.late.append((world.now + LATE, write))
     else:
-        world.trace(f"{instance.name} write lands at {world.state.end} without its acknowledgement")
-        world.state.append(write.entries, world.now)
+        world.trace(f"{instance.name} write lands without its acknowledgement")
+        _append(world, write)
     world.call(instance, "write_failed", write)
     return True
 
@@ -96,8 +95,9 @@ def expire_late(world: World) -> None:
 
 
 def _append(world: World, write: WriteState) -> None:
-    world.trace(f"a late write lands at {world.state.end}")
+    world.trace(f"a write lands at {world.state.end}: {write.partition} {len(write.entries)}")
     world.state.append(write.entries, world.now)
+    world.checker.landed(write.entries)
 
 
 def compact(world: World) -> None:
@@ -132,8 +132,10 @@ def commit(world: World, instance: Instance, faults: bool) -> bool:
 
 
 def forget_offset(world: World) -> None:
-    """The group's offsets are gone (they expire)."""
-    world.group.pop(world.rng.choice(world.partitions), None)
+    """The group's offset is gone: it expires where nobody owns the partition."""
+    partition = world.rng.choice(world.partitions)
+    if world.owner[partition] is None:
+        world.group.pop(partition, None)
 
 
 def move(world: World, graceful: bool) -> None:

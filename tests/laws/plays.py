@@ -103,7 +103,7 @@ class Play:
             "snatch": (lambda: op.move(world, False), 1.0 if profile.zombies else 0),
             "learn": (lambda: op.learn(world), 1.5),
             "compact": (lambda: op.compact(world), 1.0 if profile.compaction else 0),
-            "forget": (lambda: op.forget_offset(world), 0.1),
+            "forget": (lambda: op.forget_offset(world), 1.0),
             "resume": (lambda: op.resume(world), 1.0 if Mood.GONE in profile.moods else 0.1),
             "version": (self.new_version, 1.5 if profile.changes else 0),
             "configure": (lambda: op.configure(world), 3 if profile.changes else 0),

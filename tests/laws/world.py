@@ -133,9 +133,7 @@ class World:
             if owner is instance:
                 self.owner[partition] = None
         self.leaving = {
-            partition: target
-            for partition, target in self.leaving.items()
-            if target is not instance and self.owner[partition] is not None
+            partition: target for partition, target in self.leaving.items() if self.owner[partition] is not None
         }
 
     @property

@@ -123,6 +123,8 @@ class Ownership:
             return False
         self.forget()
         self._reset()
+        if self.given is not None:  # what the group said once is old by now: the mirror knows, where there is one
+            self.given, self.start = None, self.given
         self.state = State.CLAIMING
         self.nonce = ""
         self.claim_due = now + self.back_off

@@ -249,6 +249,8 @@ def close(own: Ownership, window: WindowFeed, end: int, now: float) -> None:
     if schedule is None or window.closing is not None:
         return
     last = schedule.last_close(now)
+    if last <= window.closed_at:  # the end was asked for twice, and this close is done
+        return
     if end <= window.to:  # nothing came: no reason to write, in an idle partition, at every close
         window.closed_at = last
         window.next_look = 0.0
