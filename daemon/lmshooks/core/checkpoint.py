@@ -81,7 +81,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         key = store.lane_key(lane.kind, lane.subscription.id)
         if needs_record(lane, edge, feed):
             record = lane.record(feed)
-            if store.must_write(key, record.encode(), record, now):
+            if not lane.durable or store.must_write(key, record.encode(), record, now):
                 wanted.append((record.head, lane, key, record))
             continue
         if not _let_go(own, lane, key, edge, feed, contents) and key in store.unknown:

@@ -122,6 +122,7 @@ class Ownership:
             self.forget()
             return False
         self.forget()
+        self.given = self.store.acknowledged if self.store.acknowledged >= 0 else self.given
         self._reset()
         if self.given is not None:  # what the group said once is old by now: the mirror knows, where there is one
             self.given, self.start = None, self.given
