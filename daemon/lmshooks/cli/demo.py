@@ -129,11 +129,11 @@ def _write_configuration(folder: Path, bootstrap: str, port: int, urls: dict[str
     import yaml
 
     daemon = {
-        # The embedded broker takes about five seconds to let a member join: time-outs must be well above.
+        # The embedded broker lets a group form only after half a session time-out: a short one, and patient requests.
         "kafka": {
             "bootstrap_servers": bootstrap, "topics": [TOPIC], "group_id": f"lmshooks-demo-{os.getpid()}",
             "state_topic": "lmshooks-demo.state", "dead_letter_topic": "lmshooks-demo.dead-letters",
-            "replication_factor": 1, "retention_check": "warn", "session_timeout": "30s", "request_timeout": "20s",
+            "replication_factor": 1, "retention_check": "warn", "session_timeout": "3s", "request_timeout": "10s",
             "start": "earliest",
         },
         "admin": {"host": "127.0.0.1", "port": port},
