@@ -29,9 +29,10 @@ def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration
     removed = [name for name in old if name not in new.subscriptions]
     changed = [name for name, one in new.subscriptions.items() if name in old and old[name] != one]
     for own in owned:
-        if own.state is not State.RUNNING:
+        if own.state not in (State.RUNNING, State.RELEASING):  # the last checkpoint names the configuration, too
             continue
         own.dirty = True
+        own.clean = False
         own.see_windows(now)
         for name in added:
             _add(own, name, now)
