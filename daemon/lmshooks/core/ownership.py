@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from itertools import count
+from math import inf
 
 import orjson
 
@@ -118,16 +119,16 @@ class Ownership:
         if self.state is State.LOST or offset == self.tenure:
             return False
         self.context.facts.append(Superseded(self.partition, self.tenure))
-        if self.state is State.RELEASING:
-            self.forget()
-            return False
+        releasing = self.state is State.RELEASING
         self.forget()
-        self.given = self.store.acknowledged if self.store.acknowledged >= 0 else self.given
         self._reset()
         if self.given is not None:  # what the group said once is old by now: the mirror knows, where there is one
             self.given, self.start = None, self.given
         self.state = State.CLAIMING
         self.nonce = ""
+        if releasing:  # nothing left to do here; above all, a write that lands now is void and must not be committed
+            self.claim_due = inf
+            return False
         self.claim_due = now + self.back_off
         self.back_off = min(30.0, self.back_off * 2)
         self.context.wake_at(self.claim_due)
