@@ -244,6 +244,6 @@ def brief(command: Command) -> str:
         case WriteState():
             return f"Write {command.partition} " + " ".join(f"{key!r}={value!r}" for key, value in command.entries)
         case Commit() | Read() | Bury() | AskEnd():
-            return repr(command._replace(ticket=None))
+            return f"{type(command).__name__} {command.partition} " + repr(command).split("Partition(", 1)[-1]
         case _:
             return repr(command)

@@ -51,9 +51,13 @@ class Stream:
         self.rate = 0.0
         """Log records a second, moving average over its reads."""
 
-    def board(self, lane: Lane, now: float) -> None:
-        """A detached lane rides from its position on."""
+    def board(self, lane: Lane, limit: Position, now: float) -> None:
+        """A detached lane rides from its position on, to `limit` at most.
+
+        The limit holds for the whole ride: a window that closes meanwhile raises it for what was already gone by.
+        """
         self.riders[lane.identity] = lane
+        lane.limit = limit
         lane.boarded = (now, max(lane.next, self.position)[0])
         for position in lane.missing:
             self.exact.setdefault(position, []).append(lane)

@@ -62,6 +62,8 @@ class Lane:
         """When it last settled something: whom a sweep waits for."""
         self.boarded: tuple[float, int] | None = None
         """When and at which offset it boarded its sweep."""
+        self.limit: Position = position
+        """While riding: how far it may be given events."""
         self.pace: float | None = None
         """Log records passed a second while riding; None until known."""
         self.head_at: float | None = None

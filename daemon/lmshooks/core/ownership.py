@@ -69,6 +69,7 @@ class Ownership:
         self.claim_due = 0.0
         self.back_off = 1.0
         self.streams_made = count(1)
+        self.held = False
         self._reset()
 
     def _reset(self) -> None:
@@ -87,7 +88,6 @@ class Ownership:
         """When the log's end was asked for, for a new cadence epoch."""
         self.cadences: dict[str, Kind] = {}
         self.stash: list[tuple[Sequence[Record], int]] = []
-        self.held = False
         self.letters: dict[Position, Letter] = {}
         self.to_send: dict[Lane, None] = {}
         self.settled = 0

@@ -104,7 +104,8 @@ class Posting:
         lane.due[delivery.id] = now + wait
         if verdict is Verdict.WAIT or lane.failures >= lane.subscription.max_in_flight:
             lane.held_until = max(lane.held_until, now + wait)
-        self.context.wake_at(now + wait)
+        # Lanes are looked at only so often: a wake-up before that would be spent for nothing.
+        self.context.wake_at(max(now + wait, own.look_due))
         if wait > PROBATION and not lane.out:
             own.shed(lane, "failing")
         return wait

@@ -41,8 +41,7 @@ def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration
         for name in removed:
             for kind in Kind:
                 own.orphan(own.lanes.get((name, kind)) or own.place(name, kind, _place(own, old[name], kind)), now)
-                lane = own.lanes[name, kind]
-                context.memory -= lane.shed()
+                own.shed(own.lanes[name, kind], "removed")
         own.see_epoch(now)
     context.facts.append(
         Reconfigured(

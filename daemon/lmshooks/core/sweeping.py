@@ -45,7 +45,7 @@ def board(own: Ownership, now: float) -> None:
                 continue
             sweep.turned_at = now
             sweep.rewind(lane.next)
-        sweep.board(lane, now)
+        sweep.board(lane, own.limit_of(lane), now)
     for sweep in list(own.sweeps):
         pump(own, sweep, now)
 
@@ -159,7 +159,7 @@ def _concerned(own: Ownership, stream: Stream, subscription: Subscription, kind:
     position = event.position
     if stream.window is None:
         lane = stream.riders.get((subscription.id, kind))
-        if lane is None or position < lane.next or position < lane.horizon or position >= own.limit_of(lane):
+        if lane is None or position < lane.next or position < lane.horizon or position >= lane.limit:
             return None
         return lane
     if kind is not Kind.WINDOWED or subscription.window != stream.window or skips(subscription):
@@ -190,12 +190,12 @@ def _arrived(own: Ownership, stream: Stream, now: float) -> bool:
         own.context.facts.append(WindowDone(window.name, own.partition, window.to))
         return True
     for lane in list(stream.riders.values()):
-        lane.next = max(lane.next, min(stream.position, own.limit_of(lane)))
+        lane.next = max(lane.next, min(stream.position, lane.limit))
         if lane.missing or lane.needed:
             _miss(own, lane, now)
         if not lane.alive or lane.blocked:
             stream.leave(lane, now)
-        elif lane.next >= min(own.feed_of(lane), own.limit_of(lane)) and not (lane.missing or lane.needed):
+        elif lane.next >= min(own.feed_of(lane), lane.limit) and not (lane.missing or lane.needed):
             stream.leave(lane, now)
             own.settle_place(lane)
         own.dirty = True
