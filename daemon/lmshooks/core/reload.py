@@ -105,6 +105,7 @@ def _change(own: Ownership, old: Subscription, new: Subscription, now: float) ->
                 lane.attached = False
             lane.durable = False
             own.urgent = True
+            own.alight(lane)
         lane.subscription = new
         blocked = own.context.blocked(new.id)
         if rerouted or (blocked and not lane.blocked):
