@@ -123,7 +123,8 @@ class Ownership:
         self.forget()
         self._reset()
         if self.given is not None:  # what the group said once is old by now: the mirror knows, where there is one
-            self.given, self.start = None, self.given
+            self.start = self.given
+            self.given = None
         self.state = State.CLAIMING
         self.nonce = ""
         if releasing:  # nothing left to do here; above all, a write that lands now is void and must not be committed
