@@ -209,6 +209,8 @@ class Ownership:
         if lane.blocked and not lane.idle:
             return
         lane.attached = True
+        if not (lane.missing or lane.needed):  # all below the horizon is settled or in hand: never taken from a feed
+            lane.next = max(lane.next, lane.horizon)
         if lane.missing or lane.needed:
             if lane.kind is Kind.WINDOWED:
                 lane.attached = False
