@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -98,7 +99,7 @@ async def produce(bootstrap: str, topic: str, values: Sequence[bytes], partition
         await producer.stop()
 
 
-async def read_all(bootstrap: str, topic: str) -> list[object]:
+async def read_all(bootstrap: str, topic: str) -> list[Any]:
     """Every record of partition 0, as aiokafka gives it."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="none")
     await consumer.start()

@@ -149,7 +149,7 @@ class Dispatcher:
                 stream.reading = False
                 self.context.wake_at(now + 1.0)
             elif stream is not None:
-                self.context.commands.append(read)
+                letters.unread(own, stream, now)
         self._turn(now)
 
     def _reader(self, read: Read) -> tuple[Ownership | None, Stream | tuple[int, int] | None]:

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 class Letter:
     """A malformed event whose dead letter is not yet written."""
 
-    __slots__ = ("bury", "out", "retry_at")
+    __slots__ = ("bury", "order", "out", "retry_at")
 
     def __init__(self, bury: Bury) -> None:
         self.bury = bury
+        self.order: Bury | Read = bury
+        """What is under way for it: the writing, or the reading of its bytes."""
         self.out = True
         self.retry_at = 0.0
 
@@ -45,7 +47,9 @@ def reread(own: Ownership, position: Position) -> None:
         Bury((own, own.tenure), own.partition, *position, LetterReason.EXPIRED, "the log no longer holds it",
              None, None, None, ())
     )  # fmt: skip
-    own.context.commands.append(Read(ticket, own.partition, 0, position[0], position[0] + 1))
+    letter = own.letters[position]
+    letter.order = Read(ticket, own.partition, 0, position[0], position[0] + 1)
+    own.context.commands.append(letter.order)
 
 
 def read_again(own: Ownership, position: Position, records: Sequence[Record]) -> None:
@@ -56,8 +60,19 @@ def read_again(own: Ownership, position: Position, records: Sequence[Record]) ->
                 if index == position[1]:
                     add(own, record, index, reason, why)
                     return
-    if position in own.letters:
-        own.context.commands.append(own.letters[position].bury)
+    letter = own.letters.get(position)
+    if letter is not None:
+        letter.order = letter.bury
+        own.context.commands.append(letter.order)
+
+
+def unread(own: Ownership, position: Position, now: float) -> None:
+    """Its bytes could not be read: they are asked for again."""
+    letter = own.letters.get(position)
+    if letter is not None:
+        letter.out = False
+        letter.retry_at = now + 1.0
+        own.context.wake_at(letter.retry_at)
 
 
 def written(own: Ownership, bury: Bury, ok: bool, now: float) -> bool:
@@ -81,4 +96,4 @@ def retry(own: Ownership, now: float) -> None:
     for letter in own.letters.values():
         if not letter.out and now >= letter.retry_at:
             letter.out = True
-            own.context.commands.append(letter.bury)
+            own.context.commands.append(letter.order)

@@ -135,9 +135,10 @@ class Posting:
         """Starved lanes for which there are permits now, taken out of the queues."""
         limits = self.context.limits
         fed: list[tuple[Lane, Ownership]] = []
-        for queue, free in zip(
+        for queue, permits in zip(
             self.starved, (limits.posts - self.posts, limits.failing_posts - self.failing_posts), strict=True
         ):
+            free = permits
             while queue and free > 0:
                 lane = next(iter(queue))
                 owner = queue.pop(lane)
