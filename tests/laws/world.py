@@ -11,10 +11,9 @@ import traceback
 from collections import deque
 from dataclasses import dataclass, field
 
-from lmshooks.core.dispatcher import Dispatcher
-
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Hold, Post, Read, Start, WriteState
 from lmshooks.core.configuration import Configuration, Limits
+from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.positions import Partition
 from tests.laws.checker import Checker, Violation
 from tests.laws.endpoints import Request
