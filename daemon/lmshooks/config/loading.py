@@ -56,9 +56,8 @@ def _load(directory: Path, reading: Reading) -> Loaded:
     spots: dict[str, str] = {}
     accounts: dict[str, int] = {}
     folder = directory / "subscriptions"
-    for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
-        if path.name.startswith("."):
-            continue
+    files = [path for path in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))) if not path.name.startswith(".")]
+    for path in files:
         for entry in _entries(reading, path):
             one = subscription(entry, settings)
             if one is None:
@@ -75,6 +74,10 @@ def _load(directory: Path, reading: Reading) -> Loaded:
                     entry.values["account"], "account", f"subscription {count} of account {one.account!r}",
                     f"at most {most}", "limits.subscriptions_per_account in daemon.yaml raises it",
                 )  # fmt: skip
+    if not files and not mistakes:
+        # A folder that vanished for a moment must not read as "everybody is gone".
+        hint = "a file with `subscriptions: []` says that there are none"
+        mistakes.append(Mistake(str(folder), 1, 1, "subscriptions", "no file", "at least one *.yaml", hint))
     if mistakes:
         raise ConfigurationMistakes(tuple(mistakes))
     version = _digest(settings, found)

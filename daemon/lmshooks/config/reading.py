@@ -210,7 +210,7 @@ class Section:
                 shown = name if re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", name) else "(not shown)"
                 self.wrong(at, f"{key}.env", f"environment variable {shown}, which is not set", "one that is set")
                 return None
-            return value
+            return self._one_line(at, f"{key}.env", value)
         if name not in self.reading.files:
             try:
                 self.reading.files[name] = (self.reading.directory / name).read_text("utf-8").strip() or None
@@ -219,7 +219,15 @@ class Section:
         value = self.reading.files[name]
         if value is None:
             self.wrong(at, f"{key}.file", "a file that is missing, unreadable or empty", "a file that holds the secret")
-        return value
+            return None
+        return self._one_line(at, f"{key}.file", value)
+
+    def _one_line(self, node: yaml.Node, key: str, value: str) -> str | None:
+        """Secrets become headers: a line break in one would end the header early."""
+        if value.isprintable():
+            return value
+        self.wrong(node, key, "a secret with a line break or control character", "one line of text")
+        return None
 
 
 def plain(node: yaml.Node) -> Any:
