@@ -167,6 +167,8 @@ def test_the_help_teaches_by_example() -> None:
 
 def test_the_topic_and_kafka_are_the_configurations(broker: str, topic: str, tmp_path: Path) -> None:
     (tmp_path / "daemon.yaml").write_text(f"kafka: {{bootstrap_servers: '{broker}', topics: [{topic}, other]}}\n")
+    (tmp_path / "subscriptions").mkdir()
+    (tmp_path / "subscriptions" / "none.yaml").write_text("subscriptions: []\n")
     result = run("--config", str(tmp_path), "--count", "2", "--json")
     assert result.exit_code == 0, result.output
     assert told(result)["topic"] == topic

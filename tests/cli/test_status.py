@@ -122,6 +122,8 @@ def test_the_address_is_the_configurations(tmp_path: Path) -> None:
         (tmp_path / "daemon.yaml").write_text(
             f"kafka: {{bootstrap_servers: 'localhost:9092', topics: [t]}}\nadmin: {{host: 0.0.0.0, port: {port}}}\n"
         )
+        (tmp_path / "subscriptions").mkdir()
+        (tmp_path / "subscriptions" / "none.yaml").write_text("subscriptions: []\n")
         result = run("--config", str(tmp_path))
     assert result.exit_code == 0, result.output
     assert result.output.startswith("all is well")
