@@ -1,8 +1,8 @@
 """Would the plays see it? Each rule of the design is switched off once, and some play must break a law.
 
-A rule is off when the method that holds it is replaced; the seeds are tried in order until one fails. What random
-plays do not see and nothing here proves: that the live feed waits for a cadence epoch to be durable (R9), and the repair of keys
-whose last value is void (R5), which needs a compaction between two take-overs.
+A rule is off when the method that holds it is replaced; the seeds are tried in order until one fails. Random plays do
+not see, and nothing here proves, that the live feed waits for a cadence epoch to be durable (R9), nor the repair of
+keys whose last value is void (R5), which needs a compaction between two take-overs.
 """
 
 from __future__ import annotations
