@@ -148,6 +148,9 @@ class Checker:
                     raise Violation("12", f"{fact.delivery_id} is both live and windowed")
             case said.GivenUp():
                 shapes = self.used[fact.subscription_id]
+                loaded = self.applied[instance][0]
+                if fact.subscription_id not in loaded.subscriptions and loaded.orphan_grace < 1e6:
+                    self.give_up(fact.subscription_id)  # the files without it were in use for longer than the grace
                 if fact.subscription_id not in self.reset and not any(gives_up(one) for one in shapes):
                     raise Violation("1", f"given up without an operator's act: {fact}")
             case said.StateLost() | said.Skipped() | said.Expired():
