@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
 from lmshooks.listener import Listener, Received
+from tests.chaos.histories import judge, produce
 from tests.kafka.daemons import Daemon
 from tests.kafka.records import create_topic
 
@@ -49,7 +49,7 @@ async def test_a_killed_daemon_loses_nothing_disorders_nothing_and_repeats_littl
     async with Listener(on_request=take) as listener:
         one = {"id": "all", "account": "*", "events": ["*"], "url": listener.url, "max_events": 10}
         async with Daemon(tmp_path / "c", kafka, [one]) as daemon:
-            load = asyncio.create_task(_produce(bootstrap, source, sent, rng))
+            load = asyncio.create_task(produce(bootstrap, source, sent, rng, RATE))
             try:
                 for _ in range(KILLS):
                     await asyncio.sleep(rng.uniform(1.5, 3.0))
@@ -65,39 +65,9 @@ async def test_a_killed_daemon_loses_nothing_disorders_nothing_and_repeats_littl
             deadline = time.monotonic() + 30
             while len(set(taken)) < total and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
-    firsts: dict[str, int] = {}
-    seen: set[tuple[str, int]] = set()
-    disordered = []
-    for account, number in taken:
-        if (account, number) not in seen:
-            seen.add((account, number))
-            if number != firsts.get(account, -1) + 1:
-                disordered.append((account, number))
-            firsts[account] = number
-    twice = len(taken) - len(seen)
-    print(f"{total} events, {KILLS} kills: {total - len(seen)} lost, {len(disordered)} disordered, {twice} twice")
-    assert len(seen) == total
-    assert not disordered
-    assert twice <= ALLOWED_TWICE * KILLS
-
-
-async def _produce(bootstrap: str, topic: str, sent: Counter[str], rng: random.Random) -> None:
-    """Numbered events of twenty accounts, until cancelled."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5)
-    await producer.start()
-    try:
-        began, made = time.monotonic(), 0
-        while True:
-            while made < (time.monotonic() - began) * RATE:
-                account = str(rng.randrange(20))
-                data = {"eventId": f"{account}-{sent[account]}", "eventName": "COURSE_ENROLLMENT", "timestamp": 1}
-                value = {"accountId": account, "events": [{**data, "data": {"n": sent[account]}}]}
-                # Counted before the wait: once handed in it is sent, whatever is cancelled.
-                handing = producer.send(topic, json.dumps(value).encode(), key=account.encode())
-                sent[account] += 1
-                await asyncio.shield(handing)
-                made += 1
-            await asyncio.sleep(0.005)
-    finally:
-        await producer.flush()
-        await producer.stop()
+    history = judge(taken)
+    lost = total - len(history.seen)
+    print(f"{total} events, {KILLS} kills: {lost} lost, {len(history.disordered)} disordered, {history.twice} twice")
+    assert lost == 0
+    assert not history.disordered
+    assert history.twice <= ALLOWED_TWICE * KILLS
