@@ -291,13 +291,16 @@ async def test_without_kafka_at_start_it_waits_and_says_why():
     broker.close()
 
 
-async def test_a_consumer_that_stalls_silently_is_made_anew(apache):
+async def test_a_consumer_that_stalls_silently_is_made_anew(apache, caplog):
     settings, (partition,) = await sourced(apache.bootstrap)
     await produce(apache.bootstrap, partition.topic, [b"1"])
     async with running(settings, stall=1.0) as sink:
         await until(lambda: sink.values() == [b"1"])
         # What the reports describe: a member that heartbeats, whose fetching has stopped.
-        sink.intake._consumer._fetcher._fetch_task.cancel()
+        fetcher = sink.intake._consumer._fetcher
+        fetcher._fetch_task.cancel()
+        await asyncio.wait({fetcher._fetch_task, *fetcher._pending_tasks})  # a fetch under way would bring the record
         await produce(apache.bootstrap, partition.topic, [b"2"])
         await until(lambda: b"2" in sink.values())
         assert sink.intake.rebuilds == 1 and sink.lost == [partition]
+        assert "intake.stalled partitions=1" in caplog.text

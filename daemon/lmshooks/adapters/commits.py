@@ -1,4 +1,4 @@
-"""How far has the group got? Commits with metadata, and the reading of both.
+"""Who is in the group, and how far has it got? Its member's consumer; commits with metadata, and the reading of both.
 
 Commits that are asked for while one is under way go out together in the next. aiokafka's own `committed` leaves the
 metadata out, so it is read by an admin client.
@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -19,7 +21,29 @@ from lmshooks.adapters.kafka_client import KafkaSettings, client_options, closed
 
 log = logging.getLogger(__name__)
 
+MAX_RECORDS = 2000
+"""Of one poll, at most."""
+_JOIN = 6.5
+"""Seconds that a request of the group's consumer may take, at least: a join is answered after the group's initial
+delay (3 s is a broker's default, the embedded one takes 3 to 5), and one that is given up begins anew, for ever."""
+
 _Asked = dict[TopicPartition, tuple[OffsetAndMetadata, "asyncio.Future[bool]"]]
+
+
+def member(settings: KafkaSettings) -> AIOKafkaConsumer:
+    """The consumer of a member of the group; not started, and not subscribed yet."""
+    return AIOKafkaConsumer(
+        **(reading_options(settings) | {"request_timeout_ms": int(max(settings.request_timeout, _JOIN) * 1000)}),
+        group_id=settings.group_id,
+        group_instance_id=settings.instance_id,
+        session_timeout_ms=int(settings.session_timeout * 1000),
+        heartbeat_interval_ms=int(min(1.0, settings.session_timeout / 5) * 1000),
+        rebalance_timeout_ms=int(settings.session_timeout * 1000),
+        # Its supervision knows nothing of holds; the watchdog does.
+        max_poll_interval_ms=24 * 3600 * 1000,
+        partition_assignment_strategy=[StickyPartitionAssignor],
+        max_poll_records=MAX_RECORDS,
+    )
 
 
 class Commits:
@@ -111,3 +135,17 @@ class Commits:
                 raise
             self._admin = admin
         return self._admin
+
+
+async def beginnings(
+    consumer: AIOKafkaConsumer, start: str, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Where a group without commits begins, by the setting `start` and the bounds of the logs."""
+    if start == "earliest":
+        return starts
+    if start == "latest":
+        return ends
+    when = datetime.fromisoformat(start)
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    found = await consumer.offsets_for_times(dict.fromkeys(ends, max(0, int(when.timestamp() * 1000))))
+    return {tp: found[tp].offset if found.get(tp) is not None else end for tp, end in ends.items()}

@@ -17,27 +17,20 @@ import contextlib
 import logging
 import time
 from collections.abc import Coroutine, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from lmshooks.adapters.commits import Commits
-from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe, reading_options
+from lmshooks.adapters.commits import MAX_RECORDS, Commits, beginnings, member
+from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe
+from lmshooks.adapters.watchdog import STALL, Feed, Watchdog, mended
 from lmshooks.core.positions import Partition
 
 log = logging.getLogger(__name__)
 
-MAX_RECORDS = 2000
-STALL = 30.0
-"""Seconds without an answered fetch of a partition that is polled, while a fresh client gets an answer: a stall."""
 _LONG_HOLD = 2.0
 """Seconds after which a held partition is paused: until then its buffer is kept."""
-_JOIN = 6.5
-"""Seconds that a request of the group's consumer may take, at least: a join is answered after the group's initial
-delay (3 s is a broker's default, the embedded one takes 3 to 5), and one that is given up begins anew, for ever."""
 _SCAN = 0.05
 """Seconds between looks at positions that moved without records (gaps, control records)."""
 
@@ -65,54 +58,37 @@ class Sink(Protocol):
         """The position is no longer in the log; returns where to go on."""
 
 
-class _Feed:
-    """One partition of one assignment."""
-
-    __slots__ = ("checked", "held_since", "mending", "polled", "position", "since", "started")
-
-    def __init__(self) -> None:
-        self.started = False
-        self.mending = False
-        self.position = -1
-        self.held_since: float | None = None
-        self.polled: int | None = None
-        self.checked = -1
-        self.since = 0.0
-
-    @property
-    def ready(self) -> bool:
-        return self.started and not self.mending and self.held_since is None
-
-
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     """The group member. `run` lives until `stop`; Kafka may go and come back meanwhile."""
 
     def __init__(self, settings: KafkaSettings, sink: Sink, stall: float = STALL) -> None:
         self._settings = settings
         self._sink = sink
-        self._stall = stall
         self._consumer: AIOKafkaConsumer | None = None
-        self._feeds: dict[TopicPartition, _Feed] = {}
+        self._feeds: dict[TopicPartition, Feed] = {}
         self._ready: tuple[TopicPartition, ...] = ()
         self._held: set[TopicPartition] = set()
         self._changed = asyncio.Event()
         self._stopping = False
         self._ended = asyncio.Event()
-        self._broken: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._commits = Commits(settings)
+        self._watchdog = Watchdog(stall, settings.session_timeout, self._commits.answers)
         self._scanned = 0.0
         self.fault: str | None = None
         """Why nothing comes in, in one line; None while all is well."""
-        self.last_poll = time.monotonic()
-        """When the poll loop last went round (monotonic seconds)."""
         self.rebuilds = 0
         """Consumers made anew after the first."""
 
     @property
     def healthy(self) -> bool:
         """Whether we are in the group and polling."""
-        return self.fault is None and self._consumer is not None and time.monotonic() - self.last_poll < self._stall
+        return self.fault is None and self._consumer is not None and self._watchdog.polling
+
+    @property
+    def last_poll(self) -> float:
+        """When the poll loop last went round (monotonic seconds)."""
+        return self._watchdog.last_poll
 
     @property
     def assigned(self) -> tuple[Partition, ...]:
@@ -205,26 +181,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _live(self) -> None:
         settings = self._settings
-        consumer = AIOKafkaConsumer(
-            **(reading_options(settings) | {"request_timeout_ms": int(max(settings.request_timeout, _JOIN) * 1000)}),
-            group_id=settings.group_id,
-            group_instance_id=settings.instance_id,
-            session_timeout_ms=int(settings.session_timeout * 1000),
-            heartbeat_interval_ms=int(min(1.0, settings.session_timeout / 5) * 1000),
-            rebalance_timeout_ms=int(settings.session_timeout * 1000),
-            # Its supervision knows nothing of holds; the watchdog below does.
-            max_poll_interval_ms=24 * 3600 * 1000,
-            partition_assignment_strategy=[StickyPartitionAssignor],
-            max_poll_records=MAX_RECORDS,
-        )
+        consumer = member(settings)
         if settings.topic_pattern:
             consumer.subscribe(pattern=settings.topic_pattern, listener=self)
         else:
             consumer.subscribe(topics=list(settings.topics), listener=self)
-        self._broken = None
         self._consumer = consumer
         poll = asyncio.create_task(self._poll(consumer), name="intake-poll")
-        watch = asyncio.create_task(self._watch(consumer), name="intake-watch")
+        watch = asyncio.create_task(
+            self._watchdog.watch(
+                consumer,
+                feeds=lambda: self._feeds,
+                asked=[TopicPartition(topic, 0) for topic in settings.topics[:1]],
+                tell=lambda why: self._tell(self.fault or why),
+            ),
+            name="intake-watch",
+        )
         ended = asyncio.create_task(self._ended.wait(), name="intake-ended")
         try:
             await asyncio.wait({poll, watch, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -254,8 +226,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         await consumer.start()
         self.fault = None
-        while not self._stopping and self._broken is None:
-            self.last_poll = time.monotonic()
+        while not self._stopping:
+            self._watchdog.last_poll = time.monotonic()
             self._pause_long_holds(consumer)
             ready = self._ready
             if not ready:
@@ -340,7 +312,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             # A position, so that it is not looked up; a pause, so that nothing is fetched until `start_at`.
             consumer.seek(tp, 0)
             consumer.pause(tp)
-        self._feeds = {tp: _Feed() for tp in tps}
+        self._feeds = {tp: Feed() for tp in tps}
         self._recount()
         feeds = self._feeds
         self._spawn(self._introduce(consumer, feeds))
@@ -374,7 +346,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _introduce(self, consumer: AIOKafkaConsumer, feeds: dict[TopicPartition, _Feed]) -> None:
+    async def _introduce(self, consumer: AIOKafkaConsumer, feeds: dict[TopicPartition, Feed]) -> None:
         """Asks where the partitions stand, for as long as it takes, and tells the sink."""
         wait = 0.1
         tps = list(feeds)
@@ -384,7 +356,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
                     committed = await self._commits.committed(tps)
                     starts = await consumer.beginning_offsets(tps)
                     ends = await consumer.end_offsets(tps)
-                    begin = await self._begin(consumer, starts, ends)
+                    begin = await beginnings(consumer, self._settings.start, starts, ends)
                 break
             except Exception as error:
                 # aiokafka raises more than KafkaErrors here (AttributeError on some group errors).
@@ -397,19 +369,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             offset, metadata = committed[tp]
             await self._sink.on_assigned(Partition(*tp), offset, metadata, starts[tp], ends[tp], begin[tp])
 
-    async def _begin(
-        self, consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int], ends: dict[TopicPartition, int]
-    ) -> dict[TopicPartition, int]:
-        start = self._settings.start
-        if start == "earliest":
-            return starts
-        if start == "latest":
-            return ends
-        when = datetime.fromisoformat(start)
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        found = await consumer.offsets_for_times(dict.fromkeys(ends, max(0, int(when.timestamp() * 1000))))
-        return {tp: found[tp].offset if found.get(tp) is not None else end for tp, end in ends.items()}
-
     # --- trouble ----------------------------------------------------------------------------------------------------
 
     def _out_of_range(self, consumer: AIOKafkaConsumer, bad: dict[TopicPartition, int]) -> None:
@@ -420,54 +379,20 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._spawn(self._mend(consumer, tp, feed))
         self._recount()
 
-    async def _mend(self, consumer: AIOKafkaConsumer, tp: TopicPartition, feed: _Feed) -> None:
-        while self._feeds.get(tp) is feed:
-            try:
-                log_start: int = (await consumer.beginning_offsets([tp]))[tp]
-                log_end: int = (await consumer.end_offsets([tp]))[tp]
-            except (KafkaError, TimeoutError) as error:
-                log.warning("intake.bounds_unknown why=%s", describe(error))
-                await asyncio.sleep(0.5)
-                continue
-            if self._feeds.get(tp) is not feed:
-                return
-            offset = feed.position
-            if offset < log_start:
-                offset = self._sink.on_expired(Partition(*tp), log_start)
-            elif offset > log_end:
-                # The log ends before where we were: its tail was lost. Wait for it; never read anything twice unseen.
-                self.fault = f"{tp.topic}/{tp.partition} ends at {log_end}, before our position {offset}"
-                log.error("intake.log_shrunk partition=%s/%d position=%d end=%d", *tp, offset, log_end)
-                await asyncio.sleep(5.0)
-                continue
+    async def _mend(self, consumer: AIOKafkaConsumer, tp: TopicPartition, feed: Feed) -> None:
+        partition = Partition(*tp)
+        offset = await mended(
+            consumer,
+            tp,
+            feed.position,
+            ours=lambda: self._feeds.get(tp) is feed,
+            expired=lambda log_start: self._sink.on_expired(partition, log_start),
+            tell=self._tell,
+        )
+        if offset is not None:
             self.fault = None
             feed.mending = False
-            self.start_at(Partition(*tp), offset)
-            return
+            self.start_at(partition, offset)
 
-    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
-        """Ends when the consumer stalls: it is a member and fetches nothing, although a fresh client could."""
-        self.last_poll = time.monotonic()
-        while True:
-            await asyncio.sleep(min(2.0, self._stall / 4))
-            now = time.monotonic()
-            stuck = [tp for tp in self._ready if self._stuck(consumer, tp, now)]
-            if now - self.last_poll > self._stall + self._settings.session_timeout:
-                # Not even polling: joining the group, or waiting for an assignment that does not come.
-                self.fault = self.fault or "no assignment from the group"
-                stuck = stuck or [TopicPartition(topic, 0) for topic in self._settings.topics[:1]]
-            if stuck and await self._commits.answers(stuck):
-                log.error("intake.stalled partitions=%d", len(stuck))
-                self._broken = "stalled"
-                raise KafkaError(f"stalled: no fetch of {stuck[0].topic}/{stuck[0].partition} was answered")
-
-    def _stuck(self, consumer: AIOKafkaConsumer, tp: TopicPartition, now: float) -> bool:
-        feed = self._feeds.get(tp)
-        if feed is None or tp not in consumer.assignment():
-            return False
-        polled = consumer.last_poll_timestamp(tp)
-        highwater = consumer.highwater(tp)
-        behind = highwater is not None and feed.position < highwater
-        if feed.position != feed.checked or (polled != feed.polled and not behind):
-            feed.polled, feed.checked, feed.since = polled, feed.position, now
-        return now - feed.since > self._stall
+    def _tell(self, why: str) -> None:
+        self.fault = why
