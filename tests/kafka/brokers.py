@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -156,9 +157,24 @@ class ApacheKafka:
     Give `node` (0, 1, ...) to kill, start, pause or resume one node of several; without it all are meant.
     """
 
-    def __init__(self, nodes: int = 1, extra: str = "", timeout: float = 60.0) -> None:
-        """`timeout`: seconds in which every node must serve after start()."""
+    def __init__(
+        self,
+        nodes: int = 1,
+        extra: str = "",
+        timeout: float = 60.0,
+        listeners: Mapping[str, str] | None = None,
+        scram: Sequence[str] = (),
+    ) -> None:
+        """`timeout`: seconds in which every node must serve after start().
+
+        `listeners` are more of them, by name, with their protocol (one node only); `scram` are users as StorageTool's
+        --add-scram takes them.
+        """
+        assert nodes == 1 or not listeners
         self.timeout = timeout
+        self._protocols = dict(listeners or {})
+        self._scram = tuple(scram)
+        self._ports = {name: Port() for name in self._protocols}
         self._command = [java(), *JVM, "-cp", class_path()]  # first: what may be missing leaves nothing behind
         self._folder = tempfile.TemporaryDirectory(prefix="lmshooks-kafka-", ignore_cleanup_errors=True)
         self.nodes = [Node(number, Path(self._folder.name) / str(number)) for number in range(1, nodes + 1)]
@@ -171,6 +187,10 @@ class ApacheKafka:
     @property
     def bootstrap(self) -> str:
         return ",".join(node.address for node in self.nodes)
+
+    def at(self, listener: str) -> str:
+        """The address of one of `listeners`."""
+        return f"localhost:{self._ports[listener].number}"
 
     def start(self, node: int | None = None) -> Self:
         """Start what does not run, and wait until it serves."""
@@ -215,6 +235,8 @@ class ApacheKafka:
             node.kill()
             node.port.release()
             node.controller.release()
+        for port in self._ports.values():
+            port.release()
         self._folder.cleanup()
 
     def _chosen(self, node: int | None) -> list[Node]:
@@ -234,11 +256,20 @@ class ApacheKafka:
                 replicas=replicas,
                 in_sync=max(1, replicas - 1),
             )
+            if self._ports:
+                # The last word of a property counts.
+                more = ",".join(f"{name}://127.0.0.1:{port.number}" for name, port in self._ports.items())
+                protocols = ",".join(f"{name}:{protocol}" for name, protocol in self._protocols.items())
+                text += f"listeners=PLAINTEXT://{node.address},CONTROLLER://127.0.0.1:{node.controller.number},{more}\n"
+                text += f"advertised.listeners=PLAINTEXT://{node.address},{more}\n"
+                text += f"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}\n"
             node.properties.write_text(text + extra)
         first, *others = self.nodes
         # The x keeps a leading '-' out of an argument.
         cluster = ("x" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode())[:22]
         command = [*self._command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(first.properties)]
+        for user in self._scram:
+            command += ["--add-scram", user]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode:
             raise BrokerError(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}")
