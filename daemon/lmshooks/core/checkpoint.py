@@ -123,7 +123,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     write = WriteState((own, own.tenure), own.partition, tuple(entries))
     store.flight = Flight(
         write, (store.tenure, store.sequence), last_key, everything, target, ends, closings, tuple(lives),
-        len(own.epochs), context.roster_digest, now, final,
+        len(own.epochs), now, final,
     )  # fmt: skip
     context.commands.append(write)
     context.wake_at(now + context.limits.write_timeout)

@@ -33,7 +33,7 @@ from lmshooks.core.feeds import Recent, Stream, WindowFeed
 from lmshooks.core.lanes import Lane
 from lmshooks.core.letters import Letter
 from lmshooks.core.positions import Partition, Position, start_of
-from lmshooks.core.records import Kind, claim_key, part_key
+from lmshooks.core.records import Kind, claim_key
 from lmshooks.core.store import Store
 from lmshooks.core.subscriptions import Endpoint, Subscription
 
@@ -311,7 +311,3 @@ class Ownership:
             if not kept:
                 lane.settle(delivery, now)
         self.dirty = True
-
-    def part_key(self) -> bytes:
-        """The partition record's key."""
-        return part_key(self.partition)

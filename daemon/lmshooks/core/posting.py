@@ -14,7 +14,7 @@ from lmshooks.core.events import LetterReason
 from lmshooks.core.facts import Attempted, Stalled
 from lmshooks.core.lanes import PROBATION, Lane
 from lmshooks.core.ownership import Ownership, State
-from lmshooks.core.retrying import Outcome, Verdict, judge, wait_before
+from lmshooks.core.retrying import Outcome, Verdict, judge, refused, wait_before
 
 
 class Posting:
@@ -98,7 +98,7 @@ class Posting:
         lane.last_status = str(outcome.status) if outcome.status is not None else str(outcome.failure)
         if lane.failing_since is None:
             lane.failing_since = now
-        if outcome.status in (400, 413, 415, 422):
+        if refused(outcome):
             delivery.refusals += 1
         wait = wait_before(delivery.attempts + 1, policy, delivery.id, outcome.retry_after)
         lane.due[delivery.id] = now + wait

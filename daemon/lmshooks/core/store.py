@@ -38,7 +38,6 @@ class Flight(NamedTuple):
     lives: tuple[Lane, ...]
     """The lanes whose records it holds: an acknowledgement counts only for the life it was written for."""
     epochs: int
-    roster: str
     begun_at: float
     final: bool
 
