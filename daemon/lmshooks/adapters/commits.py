@@ -17,7 +17,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from lmshooks.adapters.kafka_client import KafkaSettings, client_options, closed, describe, reading_options
+from lmshooks.adapters.kafka_client import KafkaSettings, closed, connected_admin, describe, reading_options
 
 log = logging.getLogger(__name__)
 
@@ -126,14 +126,7 @@ class Commits:
 
     async def _connected(self) -> AIOKafkaAdminClient:
         if self._admin is None:
-            admin = AIOKafkaAdminClient(**client_options(self._settings))
-            try:
-                await admin.start()
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    await admin.close()
-                raise
-            self._admin = admin
+            self._admin = await connected_admin(self._settings)
         return self._admin
 
 

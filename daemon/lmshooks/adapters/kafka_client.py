@@ -8,6 +8,7 @@ write hundreds of lines a minute (so its loggers are filtered).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from ssl import SSLContext
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
@@ -196,3 +198,15 @@ def quiet_aiokafka(every: float = 60.0) -> None:
         for old in [known for known in logger.filters if isinstance(known, _OutageFilter)]:
             logger.removeFilter(old)
         logger.addFilter(quiet)
+
+
+async def connected_admin(settings: KafkaSettings) -> AIOKafkaAdminClient:
+    """An admin client that has connected; closed again where it has not."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    try:
+        await admin.start()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            await admin.close()
+        raise
+    return admin

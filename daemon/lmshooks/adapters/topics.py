@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from lmshooks.adapters.kafka_client import KafkaSettings, client_options, describe
+from lmshooks.adapters.kafka_client import KafkaSettings, connected_admin, describe
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ async def prepare(settings: KafkaSettings, longest_window: float, retry_horizon:
     Returns warnings, one a line of a log. Raises TopicRefused; KafkaError or TimeoutError where Kafka does not answer
     after a few tries.
     """
-    admin = await retried(lambda: _connect(settings))
+    admin = await retried(lambda: connected_admin(settings))
     try:
         warnings: list[str] = []
         problems: list[str] = []
@@ -112,17 +112,6 @@ async def retried(call: Callable[[], Awaitable[T]], tries: int = 5, timeout: flo
                 raise
             await asyncio.sleep(0.1 * 2**attempt)
     raise AssertionError("unreachable")
-
-
-async def _connect(settings: KafkaSettings) -> AIOKafkaAdminClient:
-    admin = AIOKafkaAdminClient(**client_options(settings))
-    try:
-        await admin.start()
-    except BaseException:
-        with contextlib.suppress(Exception):
-            await admin.close()
-        raise
-    return admin
 
 
 async def _describe(admin: AIOKafkaAdminClient, expected: Iterable[str] = ()) -> dict[str, int]:
