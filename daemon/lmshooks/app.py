@@ -35,6 +35,7 @@ from lmshooks.adapters.intake import Intake
 from lmshooks.adapters.kafka_client import describe, quiet_aiokafka
 from lmshooks.adapters.loop import HURRIED, Loop, Ports
 from lmshooks.adapters.reporting import Reporter
+from lmshooks.adapters.resolving import Resolver
 from lmshooks.adapters.state import StateTopic
 from lmshooks.adapters.sweeps import Sweeper
 from lmshooks.adapters.topics import TopicRefused, prepare
@@ -124,7 +125,7 @@ class Daemon:
         self._report = Reporter(__version__, clock.now)
         self._machine = Dispatcher(self._instance, self._loaded.configuration, settings.limits, clock.now())
         guard = socket_factory(Guard(settings.egress.allow_networks))
-        self._poster = Poster(guard, allow_http=settings.egress.allow_http)
+        self._poster = Poster(guard, allow_http=settings.egress.allow_http, resolver=Resolver())
         self._state = StateTopic(kafka)
         self._letters = DeadLetters(kafka)
         self._sweeper = Sweeper(kafka)

@@ -18,6 +18,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from lmshooks import __version__
@@ -92,11 +93,19 @@ class _Prepared:
 class Poster:
     """Posts deliveries. Make it inside the running loop; `close()` it at the end.
 
-    `socket_factory` is the egress guard's (`egress.socket_factory`), None for no guard.
+    `socket_factory` is the egress guard's (`egress.socket_factory`), None for no guard; `resolver` looks up names,
+    aiohttp's own without it.
     """
 
-    def __init__(self, socket_factory: SocketFactory | None, *, allow_http: bool = False) -> None:
+    def __init__(
+        self,
+        socket_factory: SocketFactory | None,
+        *,
+        allow_http: bool = False,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
         self._make_socket = socket_factory or _plain_socket
+        self._resolver = resolver
         self._allow_http = allow_http
         self._prepared: dict[int, _Prepared] = {}
         self._authorities: dict[str, ssl.SSLContext] = {}
@@ -104,7 +113,9 @@ class Poster:
         self._resending: aiohttp.ClientSession | None = None
 
     def _open(self, *, force_close: bool) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, force_close=force_close, socket_factory=self._socket)
+        connector = aiohttp.TCPConnector(
+            limit=0, force_close=force_close, socket_factory=self._socket, resolver=self._resolver
+        )
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
