@@ -22,7 +22,7 @@ NOW = 10_000.0
 P = Partition("lms.events", 3)
 
 DELIVERED = f.Attempted(
-    "crm", P, "msg_1", 1, Verdict.DELIVERED, 202, None, 0.03, 5, 900, 1.5, None, "", "real-time"
+    "crm", P, "msg_1", 1, Verdict.DELIVERED, 202, None, 0.03, 5, 900, 1.5, None, "", "real-time", "crm.example"
 )  # fmt: skip
 FAILED = DELIVERED._replace(verdict=Verdict.RETRY, status=503, age=9.0, next_attempt=5.0, detail="try later")
 
@@ -107,6 +107,7 @@ def test_an_attempt_is_one_line_with_its_fields_and_no_empty_ones(said: Any) -> 
         "size": 900,
         "age": 1.5,
         "kind": "real-time",
+        "host": "crm.example",
     }
 
 

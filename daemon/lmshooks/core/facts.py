@@ -32,6 +32,8 @@ class Attempted(NamedTuple):
     detail: str
     kind: str
     """The lane's cadence: `real-time` or `windowed`."""
+    host: str = ""
+    """The endpoint's."""
 
 
 class Consumed(NamedTuple):

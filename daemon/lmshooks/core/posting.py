@@ -78,7 +78,7 @@ class Posting:
             Attempted(
                 post.subscription_id, own.partition, post.delivery_id, post.attempt, verdict, outcome.status,
                 outcome.failure, outcome.elapsed, post.events, size, now - oldest, wait, outcome.detail,
-                lane.kind.value,
+                lane.kind.value, post.endpoint.host,
             )
         )  # fmt: skip
         return reason

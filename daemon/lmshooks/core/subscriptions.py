@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from lmshooks.core.filters import Filter
 
@@ -64,6 +66,12 @@ class Endpoint:
     """Seconds, connecting included."""
     ca_file: str | None = None
     """A PEM file of the authorities that may have signed the endpoint's certificate, instead of the system's."""
+    host: str = field(init=False, compare=False, default="")
+    """Of the URL, for log lines: the rest of a URL is a secret."""
+
+    def __post_init__(self) -> None:
+        with suppress(ValueError):  # not a URL: whoever posts to it says so
+            object.__setattr__(self, "host", urlsplit(self.url).hostname or "")
 
 
 @dataclass(frozen=True, slots=True)
