@@ -2,17 +2,10 @@
 
 import asyncio
 import socket
-import ssl
 import time
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook
 
 from lmshooks import __version__
@@ -22,78 +15,14 @@ from lmshooks.core.retrying import Failure
 from lmshooks.core.signing import parse_secret
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
 from lmshooks.listener import Answers, Listener
+from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, Kept, answer, event_loop_policy, poster, raw, take
 
-BODY = b'{"accountId":"1","events":[{"eventId":"e1","eventName":"COURSE_ENROLLMENT"}]}'
+__all__ = ["event_loop_policy", "poster"]
+
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OLDER = "whsec_" + "A" * 32
-LOCAL = ("127.0.0.0/8", "::1/128")
 
-
-# The hook that pytest-asyncio offers instead is one for a whole folder.
-pytestmark = pytest.mark.filterwarnings("ignore:Overriding the .event_loop_policy:pytest.PytestDeprecationWarning")
-
-
-@pytest.fixture(params=["uvloop", "asyncio"])
-def event_loop_policy(request):
-    """The daemon runs under uvloop where there is one; the two loops report broken connections differently."""
-    if request.param == "asyncio":
-        return asyncio.DefaultEventLoopPolicy()
-    return pytest.importorskip("uvloop").EventLoopPolicy()
-
-
-@pytest.fixture
-async def poster():
-    made = Poster(socket_factory(Guard(LOCAL)), allow_http=True)
-    yield made
-    await made.close()
-
-
-@asynccontextmanager
-async def raw(handle, tls=None):
-    """A TCP server that does exactly what `handle(reader, writer, count)` says; count is the connection's number."""
-    tasks: set = set()
-    count = 0
-
-    async def connected(reader, writer):
-        nonlocal count
-        count += 1
-        tasks.add(asyncio.current_task())
-        try:
-            await handle(reader, writer, count)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.transport.abort()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def take(reader):
-    """Read one request."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    for line in head.split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            await reader.readexactly(int(value))
-    return head
-
-
-def answer(body=b"", status=b"200 OK", extra=b""):
-    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\n%b\r\n%b" % (status, len(body), extra, body)
-
-
-class Kept(list):
-    """Keeps what a listener got."""
-
-    def __call__(self, received):
-        self.append(received)
+pytestmark = EITHER_LOOP
 
 
 async def test_a_post_carries_id_timestamp_attempt_and_type_and_the_exact_body(poster):
@@ -465,59 +394,3 @@ async def test_cancelling_a_post_cancels_it(poster):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-class Authority:
-    """A certificate authority of its own, and a server certificate for 127.0.0.1."""
-
-    def __init__(self, folder, name):
-        key = ec.generate_private_key(ec.SECP256R1())
-        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.file = folder / f"{name}.pem"
-        root = self._certificate(issuer, issuer, key, key, x509.BasicConstraints(True, None))
-        self.file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-        server = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-        leaf = self._certificate(subject, issuer, server, key, address)
-        chain = folder / f"{name}-server.pem"
-        private = server.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        chain.write_bytes(private + leaf.public_bytes(serialization.Encoding.PEM))
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(chain)
-
-    @staticmethod
-    def _certificate(subject, issuer, key, signer, extension):
-        now = datetime.now(UTC)
-        builder = x509.CertificateBuilder(
-            issuer, subject, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1)
-        )
-        return builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints)).sign(
-            signer, hashes.SHA256()
-        )
-
-
-async def test_a_certificate_of_the_endpoints_own_authority_is_trusted(poster, tmp_path):
-    authority = Authority(tmp_path, "ours")
-    async with Listener(tls=authority.context) as listener:
-        outcome = await poster.post(Endpoint(listener.url, ca_file=str(authority.file)), "m", 1, BODY)
-    assert (outcome.status, outcome.failure) == (200, None)
-
-
-async def test_a_certificate_of_another_authority_is_not(poster, tmp_path):
-    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
-    async with Listener(tls=theirs.context) as listener:
-        for ca_file in (str(ours.file), None):
-            outcome = await poster.post(Endpoint(listener.url, ca_file=ca_file), "m", 1, BODY)
-            assert (outcome.status, outcome.failure) == (None, Failure.TLS)
-            assert "certificate" in outcome.detail.lower()
-        assert listener.counts.requests == 0
-
-
-async def test_a_file_of_authorities_that_is_not_there_is_told(poster, tmp_path):
-    endpoint = Endpoint("https://127.0.0.1:1/", ca_file=str(tmp_path / "none.pem"))
-    outcome = await poster.post(endpoint, "m", 1, BODY)
-    assert (outcome.status, outcome.failure) == (None, Failure.TLS)
-    assert "none.pem" in outcome.detail

@@ -1,0 +1,75 @@
+"""Whom does a POST over TLS trust?"""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from lmshooks.core.retrying import Failure
+from lmshooks.core.subscriptions import Endpoint
+from lmshooks.listener import Listener
+from tests.adapters.answering import BODY, EITHER_LOOP, event_loop_policy, poster
+
+__all__ = ["event_loop_policy", "poster"]
+
+pytestmark = EITHER_LOOP
+
+
+class Authority:
+    """A certificate authority of its own, and a server certificate for 127.0.0.1."""
+
+    def __init__(self, folder, name):
+        key = ec.generate_private_key(ec.SECP256R1())
+        issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        self.file = folder / f"{name}.pem"
+        root = self._certificate(issuer, issuer, key, key, x509.BasicConstraints(True, None))
+        self.file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
+        server = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
+        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+        leaf = self._certificate(subject, issuer, server, key, address)
+        chain = folder / f"{name}-server.pem"
+        private = server.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        chain.write_bytes(private + leaf.public_bytes(serialization.Encoding.PEM))
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(chain)
+
+    @staticmethod
+    def _certificate(subject, issuer, key, signer, extension):
+        now = datetime.now(UTC)
+        builder = x509.CertificateBuilder(
+            issuer, subject, key.public_key(), x509.random_serial_number(), now - timedelta(1), now + timedelta(1)
+        )
+        return builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints)).sign(
+            signer, hashes.SHA256()
+        )
+
+
+async def test_a_certificate_of_the_endpoints_own_authority_is_trusted(poster, tmp_path):
+    authority = Authority(tmp_path, "ours")
+    async with Listener(tls=authority.context) as listener:
+        outcome = await poster.post(Endpoint(listener.url, ca_file=str(authority.file)), "m", 1, BODY)
+    assert (outcome.status, outcome.failure) == (200, None)
+
+
+async def test_a_certificate_of_another_authority_is_not(poster, tmp_path):
+    ours, theirs = Authority(tmp_path, "ours"), Authority(tmp_path, "theirs")
+    async with Listener(tls=theirs.context) as listener:
+        for ca_file in (str(ours.file), None):
+            outcome = await poster.post(Endpoint(listener.url, ca_file=ca_file), "m", 1, BODY)
+            assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+            assert "certificate" in outcome.detail.lower()
+        assert listener.counts.requests == 0
+
+
+async def test_a_file_of_authorities_that_is_not_there_is_told(poster, tmp_path):
+    endpoint = Endpoint("https://127.0.0.1:1/", ca_file=str(tmp_path / "none.pem"))
+    outcome = await poster.post(endpoint, "m", 1, BODY)
+    assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+    assert "none.pem" in outcome.detail
