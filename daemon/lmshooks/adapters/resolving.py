@@ -67,6 +67,7 @@ class Resolver(AbstractResolver):
         answer: asyncio.Future[list[ResolveResult]] = self._loop.create_future()
 
         def look_up() -> None:
+            tell: Callable[[Any], None]
             try:
                 told: Any = _results(
                     host, self._lookup(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
