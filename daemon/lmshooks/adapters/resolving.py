@@ -66,17 +66,22 @@ class Resolver(AbstractResolver):
     async def _in_thread(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         answer: asyncio.Future[list[ResolveResult]] = self._loop.create_future()
 
+        def tell(told: list[ResolveResult] | BaseException) -> None:
+            if answer.done():  # cancelled meanwhile
+                return
+            if isinstance(told, BaseException):
+                answer.set_exception(told)
+            else:
+                answer.set_result(told)
+
         def look_up() -> None:
-            tell: Callable[[Any], None]
+            told: list[ResolveResult] | BaseException
             try:
-                told: Any = _results(
-                    host, self._lookup(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
-                )
-                tell = answer.set_result
+                told = _results(host, self._lookup(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG))
             except BaseException as error:  # whatever it is, the one who asked is told
-                told, tell = error, answer.set_exception
+                told = error
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
-                self._loop.call_soon_threadsafe(lambda: answer.done() or tell(told))
+                self._loop.call_soon_threadsafe(tell, told)
 
         threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
         return await answer
