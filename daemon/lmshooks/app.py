@@ -41,6 +41,7 @@ from lmshooks.adapters.sweeps import Sweeper
 from lmshooks.adapters.topics import TopicRefused, prepare
 from lmshooks.adapters.watching import changes
 from lmshooks.config import ConfigurationMistakes, load
+from lmshooks.core.comparing import outline_of
 from lmshooks.core.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
@@ -275,6 +276,7 @@ class Daemon:
             health=self._health,
             missing=self._not_ready,
             stats=self._loop.stats,
+            configuration=lambda: outline_of(self._machine.context.configuration),
             clock=self._now,
             instance=self._instance,
             version=__version__,

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 
 from lmshooks.adapters.admin import Admin, Health, Progress, Sources, picture, spell
+from lmshooks.core.comparing import Outline
 from lmshooks.core.positions import Partition
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
 
@@ -38,6 +39,7 @@ async def serving(health: Health = WELL, missing: tuple[str, ...] = (), of: Stat
         health=lambda: health,
         missing=lambda: missing,
         stats=lambda now: of or stats(),
+        configuration=lambda: Outline("c0ffee", {"crm": {"active": True}}, {}, {}),
         clock=lambda: NOW,
         instance="hooks-0",
         version="0.1.0",
@@ -103,6 +105,14 @@ async def test_status_is_who_and_how() -> None:
     assert told["partitions"][0]["lag"] == 10
 
 
+async def test_the_configuration_that_is_applied_can_be_asked_for() -> None:
+    async with serving() as url:
+        assert await get(url + "/configuration") == (
+            200,
+            {"version": "c0ffee", "subscriptions": {"crm": {"active": True}}, "windows": {}, "cadences": {}},
+        )
+
+
 async def test_a_stopped_server_no_longer_listens() -> None:
     async with serving() as url:
         pass
@@ -145,6 +155,18 @@ def test_a_failing_endpoint_is_told_with_since_when_and_its_last_answer() -> Non
     (crm,) = told["subscriptions"]
     assert crm["why"] == "failing for 2 h, last answer: 503"
     assert (crm["failing_for"], crm["next_attempt_in"]) == (7200.0, 90.0)
+
+
+def test_what_is_known_of_a_failure_is_told() -> None:
+    one = subscription(
+        state="suspended", suspended_for="gone", suspended_at=NOW - 7200, host="crm.example", settled_at=NOW - 9000,
+        last_status="410", last_verdict="gone", last_detail="no such hook",
+    )  # fmt: skip
+    (crm,) = picture(stats((one,)), WELL, NOW)["subscriptions"]
+    assert crm["why"] == "suspended 2 h ago, its endpoint answered 410 Gone"
+    assert (crm["suspended_reason"], crm["suspended_for"], crm["settled_age"]) == ("gone", 7200.0, 9000.0)
+    assert (crm["host"], crm["last_status"], crm["last_verdict"]) == ("crm.example", "410", "gone")
+    assert crm["last_detail"] == "no such hook"
 
 
 def test_a_held_partition_is_wrong_before_any_subscription() -> None:

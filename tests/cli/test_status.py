@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from lmshooks.adapters.admin import Admin, Health, Progress, Sources
 from lmshooks.cli.status import status
+from lmshooks.core.comparing import Outline
 from lmshooks.core.positions import Partition
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
 
@@ -39,6 +40,7 @@ def daemon(answer: Stats, health: Health | None = None) -> Iterator[str]:
             health=lambda: health or Health({"intake": Progress(0.1, True)}),
             missing=tuple,
             stats=lambda now: answer,
+            configuration=lambda: Outline("", {}, {}, {}),
             clock=lambda: NOW,
             instance="hooks-0",
             version="0.1.0",

@@ -1,4 +1,4 @@
-"""How does it stand, asked from outside? /metrics, /healthz, /readyz and /status over HTTP.
+"""How does it stand, asked from outside? /metrics, /healthz, /readyz, /status and /configuration over HTTP.
 
 Health is the loops' own progress, not that a handler answers: a daemon whose intake hangs is not well however politely
 it says so. /status puts what is wrong first, and says what to do about it.
@@ -6,6 +6,7 @@ it says so. /status puts what is wrong first, and says what to do about it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
+from lmshooks.core.comparing import Outline
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
 
 
@@ -52,6 +54,8 @@ class Sources:
     missing: Callable[[], Sequence[str]]
     """What is not ready yet; empty when it is."""
     stats: Callable[[float], Stats]
+    configuration: Callable[[], Outline]
+    """What is applied, without its secrets."""
     clock: Callable[[], float]
     instance: str
     version: str
@@ -74,6 +78,7 @@ class Admin:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/readyz", self._ready)
         app.router.add_get("/status", self._status)
+        app.router.add_get("/configuration", self._configuration)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, self._host, self.port)
@@ -103,6 +108,11 @@ class Admin:
         now = self._sources.clock()
         told = picture(self._sources.stats(now), self._sources.health(), now)
         return _answer({"instance": self._sources.instance, "version": self._sources.version, **told}, True)
+
+    async def _configuration(self, request: web.Request) -> web.Response:
+        # In a thread: of a hundred thousand subscriptions it takes seconds.
+        told = await asyncio.to_thread(lambda: orjson.dumps(self._sources.configuration()))
+        return web.Response(body=told, content_type="application/json")
 
 
 def _answer(value: Mapping[str, Any], good: bool) -> web.Response:
@@ -199,16 +209,23 @@ def _subscription(each: SubscriptionStats, now: float) -> dict[str, Any]:
         "failing_for": _age(each.failing_since, now),
         "next_attempt_in": None if each.next_attempt is None else round(max(0.0, each.next_attempt - now), 3),
         "last_status": each.last_status,
+        "last_verdict": each.last_verdict,
+        "last_detail": each.last_detail,
+        "host": each.host,
+        "suspended_for": _age(each.suspended_at, now),
+        "suspended_reason": each.suspended_for,
+        "settled_age": _age(each.settled_at, now),
     }
 
 
 def _judge(each: SubscriptionStats, now: float) -> tuple[str, str, str]:
     """How bad, why, and what to do."""
+    ago = "" if each.suspended_at is None else f" {spell(max(0.0, now - each.suspended_at))} ago"
     if each.suspended_for == "gone":
-        why = "suspended, its endpoint answered 410 Gone"
+        why = f"suspended{ago}, its endpoint answered 410 Gone"
         return WRONG, why, f"when it is back: lmshooks resume {each.id}; else remove the subscription"
     if each.suspended_for is not None:
-        why = f"suspended ({each.suspended_for}), its endpoint failed for days"
+        why = f"suspended{ago} ({each.suspended_for}), its endpoint failed for days"
         return WRONG, why, f"mend the endpoint, then: lmshooks resume {each.id}"
     if each.state == "orphaned":
         return NOTE, "it is in no file; what it is owed is forgotten after the grace", "put it back to keep it"

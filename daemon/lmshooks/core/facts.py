@@ -176,6 +176,12 @@ class Reconfigured(NamedTuple):
     removed: tuple[str, ...]
     activated: tuple[str, ...]
     retired: tuple[str, ...]
+    endpoint_only: tuple[str, ...] = ()
+    """Of the changed ones: those whose lanes are not touched."""
+    moved: tuple[str, ...] = ()
+    """To another window: `crm: default -> nightly`."""
+    schedules: tuple[str, ...] = ()
+    """Windows and cadences that are new, gone, or another."""
 
 
 class Orphaned(NamedTuple):

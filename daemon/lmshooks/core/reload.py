@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lmshooks.core.comparing import planned
 from lmshooks.core.configuration import Configuration
 from lmshooks.core.context import Context, skips
 from lmshooks.core.facts import Reconfigured
@@ -23,22 +24,20 @@ from lmshooks.core.subscriptions import Subscription
 
 def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration, now: float) -> None:
     """Apply another configuration to everything that is owned."""
+    plan = planned(context.configuration, new)
     old = context.configuration.subscriptions
     context.use(new)
-    added = [name for name in new.subscriptions if name not in old]
-    removed = [name for name in old if name not in new.subscriptions]
-    changed = [name for name, one in new.subscriptions.items() if name in old and old[name] != one]
     for own in owned:
         if own.state not in (State.RUNNING, State.RELEASING):  # the last checkpoint names the configuration, too
             continue
         own.dirty = True
         own.clean = False
         own.see_windows(now)
-        for name in added:
+        for name in plan.added:
             _add(own, name, now)
-        for name in changed:
+        for name, _ in plan.changed:
             _change(own, old[name], new.subscriptions[name], now)
-        for name in removed:
+        for name in plan.removed:
             for kind in Kind:
                 own.orphan(own.lanes.get((name, kind)) or own.place(name, kind, _place(own, old[name], kind)), now)
                 own.shed(own.lanes[name, kind], "removed")
@@ -46,11 +45,14 @@ def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration
     context.facts.append(
         Reconfigured(
             new.version,
-            tuple(added),
-            tuple(changed),
-            tuple(removed),
-            tuple(name for name in changed if new.subscriptions[name].active and not old[name].active),
-            tuple(name for name in changed if old[name].active and not new.subscriptions[name].active),
+            plan.added,
+            tuple(each.id for each in plan.changed),
+            plan.removed,
+            plan.activated,
+            plan.retired,
+            tuple(each.id for each in plan.changed if each.endpoint_only),
+            tuple(map(str, plan.moved)),
+            tuple(map(str, (*plan.windows, *plan.cadences))),
         )
     )
 
