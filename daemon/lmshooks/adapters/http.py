@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import Any
 
@@ -89,12 +89,28 @@ class _Prepared:
             named["authorization"] = ("Authorization", f"Bearer {auth.token}")
         self.headers = dict(pair for name, pair in named.items() if name not in _OURS)
 
+    def dressed(self, delivery_id: str, attempt: int, body: bytes, now: float) -> dict[str, str]:
+        """The headers of one attempt, signed where the endpoint wants that."""
+        if self.secrets is not None:
+            headers = self.headers | sign(self.secrets, delivery_id, int(now), body)
+        else:
+            headers = self.headers.copy()
+            headers["webhook-id"] = delivery_id
+            headers["webhook-timestamp"] = str(int(now))
+        headers["lmshooks-attempt"] = str(attempt)
+        return headers
+
+
+def headers_of(endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, now: float) -> dict[str, str]:
+    """The headers that `Poster.post` would send at `now`, secrets included; Host and Content-Length are aiohttp's."""
+    return _Prepared(endpoint, True, True).dressed(delivery_id, attempt, body, now)
+
 
 class Poster:
     """Posts deliveries. Make it inside the running loop; `close()` it at the end.
 
     `socket_factory` is the egress guard's (`egress.socket_factory`), None for no guard; `resolver` looks up names,
-    aiohttp's own without it.
+    aiohttp's own without it; `traces` watch the phases of every request.
     """
 
     def __init__(
@@ -103,9 +119,11 @@ class Poster:
         *,
         allow_http: bool = False,
         resolver: AbstractResolver | None = None,
+        traces: Sequence[aiohttp.TraceConfig] = (),
     ) -> None:
         self._make_socket = socket_factory or _plain_socket
         self._resolver = resolver
+        self._traces = list(traces)
         self._allow_http = allow_http
         self._prepared: dict[int, _Prepared] = {}
         self._authorities: dict[str, ssl.SSLContext] = {}
@@ -121,6 +139,7 @@ class Poster:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
+            trace_configs=self._traces,
         )
 
     async def close(self) -> None:
@@ -141,13 +160,7 @@ class Poster:
             if prepared.refusal is not None:
                 return Outcome(None, Failure.EGRESS, None, 0.0, prepared.refusal)
             now = time.time()
-            if prepared.secrets is not None:
-                headers = prepared.headers | sign(prepared.secrets, delivery_id, int(now), body)
-            else:
-                headers = prepared.headers.copy()
-                headers["webhook-id"] = delivery_id
-                headers["webhook-timestamp"] = str(int(now))
-            headers["lmshooks-attempt"] = str(attempt)
+            headers = prepared.dressed(delivery_id, attempt, body, now)
             try:
                 response = await self._send(self._session, prepared, headers, body)
             except _STALE as error:

@@ -20,7 +20,7 @@ from lmshooks.core.filters import Compiled
 from lmshooks.core.subscriptions import Endpoint, Resume, Subscription
 from lmshooks.core.windows import At, Cron, Every
 
-ENDPOINT = frozenset(field.name for field in fields(Endpoint))
+ENDPOINT = frozenset(field.name for field in fields(Endpoint) if field.init)
 """The fields of an outline that are the endpoint's: a change of these alone touches no lane."""
 
 
@@ -103,7 +103,7 @@ def outline(subscription: Subscription) -> dict[str, Any]:
         if field.name not in ("id", "endpoint")
     }
     endpoint = subscription.endpoint
-    for field in fields(endpoint):
+    for field in (field for field in fields(endpoint) if field.init):
         value = getattr(endpoint, field.name)
         if field.name == "url":
             parts = urlsplit(value)

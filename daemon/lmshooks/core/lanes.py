@@ -51,6 +51,8 @@ class Lane:
         """Failed attempts in a row with no success between."""
         self.failing_since: float | None = None
         self.last_status = ""
+        self.last_verdict = ""
+        self.last_detail = ""
         self.durable = True
         """R9: a new or moved lane posts nothing before its record is durable."""
         self.alive = True

@@ -52,6 +52,8 @@ class Ledger:
         self.rosters: dict[str, dict[str, RosterEntry]] = {}
         self.suspensions: dict[str, str] = {}
         """Subscription -> why it was stopped."""
+        self.suspended_at: dict[str, float] = {}
+        """Subscription -> when that was written."""
         self.resumes: dict[str, int] = {}
         """Subscription -> the offset of the last resume."""
         self.unreadable = 0
@@ -126,6 +128,7 @@ class Ledger:
             self.suspensions.pop(key.name, None)
         elif self.resumes.get(key.name, -1) <= int(value["after"]):
             self.suspensions[key.name] = str(value["why"])
+            self.suspended_at[key.name] = entry.timestamp
 
     def live(self, partition: Partition) -> Iterator[tuple[bytes, Accepted]]:
         """The partition's values that count and are not dropped."""

@@ -66,6 +66,7 @@ def _subscription(
     oldest = [at for at in (lane.oldest() for _, lane in lanes) if at is not None]
     since = [lane.failing_since for _, lane in lanes if lane.failing_since is not None]
     attempts = [at for _, lane in lanes if lane.failures for at in (max(lane.held_until, *lane.due.values(), 0.0),)]
+    worst = next((lane for _, lane in lanes if lane.last_status), None)
     return SubscriptionStats(
         name,
         subscription.account if subscription else "",
@@ -80,7 +81,12 @@ def _subscription(
         min(oldest, default=None),
         min(since, default=None),
         min((at for at in attempts if at > now), default=None),
-        next((lane.last_status for _, lane in lanes if lane.last_status), ""),
+        worst.last_status if worst else "",
+        worst.last_verdict if worst else "",
+        worst.last_detail if worst else "",
+        subscription.endpoint.host if subscription else "",
+        context.ledger.suspended_at.get(name) if suspended is not None else None,
+        max((lane.settled_at for _, lane in lanes), default=0.0) or None,
     )
 
 

@@ -16,6 +16,9 @@ from lmshooks.core.lanes import PROBATION, Lane
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.retrying import Outcome, Verdict, judge, refused, wait_before
 
+DETAIL = 200
+"""Characters of a failed attempt's detail that are remembered for the status page."""
+
 
 class Posting:
     """The requests in flight of the whole process."""
@@ -61,14 +64,14 @@ class Posting:
             lane.failures = 0
             lane.failing_since = None
             lane.held_until = 0.0
-            lane.last_status = ""
+            lane.last_status = lane.last_verdict = lane.last_detail = ""
             self._settle(own, lane, delivery, now)
         elif verdict is Verdict.SPLIT:
             lane.split(delivery)
         elif verdict is Verdict.REJECTED:
             self._bury(own, lane, delivery, outcome, now)
         elif verdict is Verdict.GONE:
-            lane.last_status = "410"
+            _remember(lane, outcome, verdict)
             reason = "gone"
         else:
             wait = self._failed(own, lane, delivery, outcome, verdict, now)
@@ -95,7 +98,7 @@ class Posting:
         """A failure holds its key; several in a row, or Retry-After, hold the lane."""
         policy = lane.subscription.retry
         lane.failures += 1
-        lane.last_status = str(outcome.status) if outcome.status is not None else str(outcome.failure)
+        _remember(lane, outcome, verdict)
         if lane.failing_since is None:
             lane.failing_since = now
         if refused(outcome):
@@ -184,3 +187,10 @@ class Posting:
         lane.due[delivery.id] = now + 5.0
         self.context.wake_at(now + 5.0)
         self.context.facts.append(Stalled(own.partition, "letter"))
+
+
+def _remember(lane: Lane, outcome: Outcome, verdict: Verdict) -> None:
+    """What an operator asks first of an endpoint that fails."""
+    lane.last_status = str(outcome.status) if outcome.status is not None else str(outcome.failure)
+    lane.last_verdict = str(verdict)
+    lane.last_detail = outcome.detail[:DETAIL]

@@ -32,6 +32,15 @@ class SubscriptionStats(NamedTuple):
     next_attempt: float | None
     last_status: str
     """The last failing attempt's status or failure, for people; empty after a success."""
+    last_verdict: str = ""
+    """How that attempt was judged."""
+    last_detail: str = ""
+    """What it said: the beginning of the answer's body, or what went wrong."""
+    host: str = ""
+    """Of its endpoint: its URL may be a secret."""
+    suspended_at: float | None = None
+    settled_at: float | None = None
+    """When something was last delivered or given up, since this instance owns the partition."""
 
 
 class PartitionStats(NamedTuple):
