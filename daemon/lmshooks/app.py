@@ -26,7 +26,7 @@ from aiokafka.errors import KafkaError
 
 from lmshooks import __version__
 from lmshooks.adapters import logs
-from lmshooks.adapters.admin import Admin, Health, Progress, Sources
+from lmshooks.adapters.admin import Admin, Health, Progress, Sources, picture
 from lmshooks.adapters.clock import Clock
 from lmshooks.adapters.dead_letters import DeadLetters
 from lmshooks.adapters.egress import Guard, socket_factory
@@ -38,6 +38,7 @@ from lmshooks.adapters.reporting import Reporter
 from lmshooks.adapters.resolving import Resolver
 from lmshooks.adapters.state import StateTopic
 from lmshooks.adapters.sweeps import Sweeper
+from lmshooks.adapters.systemd import Standing, Supervisor
 from lmshooks.adapters.topics import TopicRefused, prepare
 from lmshooks.adapters.watching import changes
 from lmshooks.config import ConfigurationMistakes, load
@@ -51,7 +52,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 STUCK = 10.0
-"""Seconds without a turn of the loop, or an answer to the follower's fetches, after which it is not well."""
+"""Seconds without a turn of the loop after which it is not alive."""
+AWAY = 4
+"""Request time-outs without an answer to the state topic's follower after which Kafka counts as away."""
 _CLOSES = 60
 """Closes of a window that are looked at for its longest gap."""
 
@@ -90,6 +93,7 @@ class Daemon:
         self._tasks: set[asyncio.Task[None]] = set()
         self._missing: list[str] = ["the topics are not checked yet"]
         self._mistakes: str | None = None
+        self._supervisor = Supervisor(environ, os.getpid())
         name = self._settings.kafka.instance_id or socket.gethostname()
         # A name of this life alone: a claim of an earlier one that lands late must not look like ours.
         self._instance = f"{name}-{secrets.token_hex(4)}"
@@ -108,6 +112,7 @@ class Daemon:
         for warning in self._loaded.warnings:
             log.warning("configuration.doubtful", why=warning)
         log.info("daemon.starting", version=__version__, instance=self._instance, admin_port=admin.port)
+        self._spawn(self._supervisor.keep_told(self._standing))
         try:
             return await self._live()
         except TopicRefused as refused:
@@ -137,7 +142,7 @@ class Daemon:
         revoke = min(settings.drain_timeout, max(0.5, 0.8 * kafka.session_timeout - HURRIED - 0.5))
         self._loop = Loop(self._machine, clock.now, ports, revoke)
         sink.become(self._loop)
-        self._report.watch(self._loop.stats)
+        self._report.watch(self._loop.stats, lambda: not self._not_ready())
 
     async def _live(self) -> int:
         assert self._stopping is not None
@@ -229,24 +234,31 @@ class Daemon:
             await asyncio.sleep(5.0)
 
     async def _reload(self, why: str) -> None:
-        """Valid: applied. With mistakes: the last good configuration stays, and health says so."""
         async with self._reloading:
+            self._supervisor.reloading()
             try:
-                # In a thread: a hundred thousand subscriptions take seconds.
-                loaded = await asyncio.to_thread(load, self._directory, self._environ)
-            except (ConfigurationMistakes, OSError) as mistakes:
-                self._mistakes = str(mistakes).splitlines()[0]
-                self._report.reloaded(False)
-                for line in str(mistakes).splitlines():
-                    log.error("configuration.refused", why=line)
-                return
-            self._mistakes = None
-            self._report.reloaded(True)
-            if loaded.daemon != self._settings:
-                log.warning("configuration.needs_restart", why="daemon.yaml changed: only a restart applies it")
-            log.info("configuration.loaded", by=why, version=loaded.configuration.version)
-            self._loaded = loaded
-            self._loop.configured(loaded.configuration)
+                await self._read_again(why)
+            finally:
+                self._supervisor.reloaded()
+
+    async def _read_again(self, why: str) -> None:
+        """Valid: applied. With mistakes: the last good configuration stays, and health says so."""
+        try:
+            # In a thread: a hundred thousand subscriptions take seconds.
+            loaded = await asyncio.to_thread(load, self._directory, self._environ)
+        except (ConfigurationMistakes, OSError) as mistakes:
+            self._mistakes = str(mistakes).splitlines()[0]
+            self._report.reloaded(False)
+            for line in str(mistakes).splitlines():
+                log.error("configuration.refused", why=line)
+            return
+        self._mistakes = None
+        self._report.reloaded(True)
+        if loaded.daemon != self._settings:
+            log.warning("configuration.needs_restart", why="daemon.yaml changed: only a restart applies it")
+        log.info("configuration.loaded", by=why, version=loaded.configuration.version)
+        self._loaded = loaded
+        self._loop.configured(loaded.configuration)
 
     # --- signals and answers ----------------------------------------------------------------------------------------
 
@@ -263,6 +275,7 @@ class Daemon:
             sys.stderr.flush()
             os._exit(1)
         log.info("daemon.stopping", signal=signal.Signals(number).name)
+        self._supervisor.stopping()
         self._stopping.set()
 
     def _spawn(self, work: object) -> None:
@@ -283,26 +296,37 @@ class Daemon:
         )
 
     def _health(self) -> Health:
-        turned = asyncio.get_running_loop().time() - self._loop.turned_at
         reasons = [f"the configuration on disk has mistakes: {self._mistakes}"] if self._mistakes else []
+        reasons += self._not_ready()
         if self._missing:
             # Starting or stopping: the loops below do not run.
-            return Health({}, (*reasons, *self._missing))
-        if self._intake.fault:
-            reasons.append(f"nothing comes in: {self._intake.fault}")
-        now = time.monotonic()
-        followed = now - self._state.last_progress
+            return Health({}, tuple(reasons))
+        now, patience = time.monotonic(), max(6 * STUCK, 6 * self._settings.kafka.request_timeout)
+        turned = asyncio.get_running_loop().time() - self._loop.turned_at
+        followed = now - self._state.turned_at
         return Health(
             {
                 "loop": Progress(turned, turned < STUCK),
                 "intake": Progress(now - self._intake.last_poll, self._intake.healthy or bool(self._intake.fault)),
-                "state": Progress(followed, followed < 2 * STUCK),
+                # It waits for Kafka when it connects again, never longer than a few time-outs.
+                "state": Progress(followed, followed < patience),
             },
             tuple(reasons),
         )
 
     def _not_ready(self) -> list[str]:
-        return [*self._missing, *([self._intake.fault] if self._intake.fault else [])]
+        if self._missing:
+            return [*self._missing]
+        reasons = [f"nothing comes in: {self._intake.fault}"] if self._intake.fault else []
+        silent = time.monotonic() - self._state.last_progress
+        if silent > AWAY * self._settings.kafka.request_timeout:
+            reasons.append(f"Kafka has not answered for {silent:.0f} s")
+        return reasons
+
+    def _standing(self) -> Standing:
+        health, now = self._health(), self._now()
+        summary: str = picture(self._loop.stats(now), health, now)["summary"]
+        return Standing(health.alive, not self._not_ready(), summary)
 
 
 class _Later:

@@ -70,6 +70,14 @@ def test_the_version_changes_with_a_secret_and_only_with_a_change(tmp_path: Path
     assert load(directory, ENVIRON | {"TOKEN": "another"}).configuration.version != first
 
 
+def test_the_instance_is_named_in_the_file_or_by_the_environment(tmp_path: Path) -> None:
+    """Replicas share their files: what tells them apart comes from outside."""
+    for named, expected in (("{env: POD_NAME}", "lmshooks-1"), ("hooks-a", "hooks-a")):
+        daemon = DAEMON.replace("topics:", f"instance_id: {named}, topics:").encode()
+        loaded = load(folder(tmp_path, GOOD.encode(), daemon), ENVIRON | {"POD_NAME": "lmshooks-1"})
+        assert loaded.daemon.kafka.instance_id == expected
+
+
 def test_a_name_close_to_a_known_event_is_a_warning(tmp_path: Path) -> None:
     loaded = load(folder(tmp_path, GOOD.replace("COURSE_COMPLETED", "COURSE_COMPLETE").encode()), ENVIRON)
     assert "did you mean COURSE_COMPLETED?" in loaded.warnings[0]

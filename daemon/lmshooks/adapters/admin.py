@@ -1,7 +1,8 @@
 """How does it stand, asked from outside? /metrics, /healthz, /readyz, /status and /configuration over HTTP.
 
-Health is the loops' own progress, not that a handler answers: a daemon whose intake hangs is not well however politely
-it says so. /status puts what is wrong first, and says what to do about it.
+/healthz is the loops' own progress, not that a handler answers: 503 means that only a restart helps. What a restart
+does not mend (Kafka is away, the files have mistakes) stands in its reasons and changes no answer. /readyz is 503 while
+nothing can come in. /status puts what is wrong first, and says what to do about it.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ class Progress(NamedTuple):
 
 
 class Health(NamedTuple):
-    """Is it well? Every loop, and whatever else is wrong, in words."""
+    """Is it alive, and what is wrong? The loops decide the first; the reasons are whatever else is wrong, in words."""
 
     loops: Mapping[str, Progress]
     reasons: tuple[str, ...] = ()
 
     @property
-    def ok(self) -> bool:
-        """Whether every loop gets on and nothing else is wrong."""
-        return not self.reasons and all(loop.ok for loop in self.loops.values())
+    def alive(self) -> bool:
+        """Whether every loop gets on: where not, a restart is what helps."""
+        return all(loop.ok for loop in self.loops.values())
 
     def complaints(self) -> list[str]:
         """What is wrong, one sentence each."""
@@ -98,7 +99,7 @@ class Admin:
     async def _health(self, request: web.Request) -> web.Response:
         health = self._sources.health()
         loops = {name: {"age": round(loop.age, 3), "ok": loop.ok} for name, loop in health.loops.items()}
-        return _answer({"ok": health.ok, "loops": loops, "reasons": health.complaints()}, health.ok)
+        return _answer({"alive": health.alive, "loops": loops, "reasons": health.complaints()}, health.alive)
 
     async def _ready(self, request: web.Request) -> web.Response:
         missing = list(self._sources.missing())

@@ -122,6 +122,7 @@ METRICS: dict[str, Meaning] = {
     "lmshooks_releases_total": Meaning(_COUNTER, ("state",), "Partitions given back: clean, unclean."),
     "lmshooks_state_lost_total": Meaning(_COUNTER, (), "Partitions held: the state topic lost what was committed."),
     # the process
+    "lmshooks_ready": Meaning(_GAUGE, (), "1 while events can come in: what /readyz says."),
     "lmshooks_memory_bytes": Meaning(_GAUGE, (), "Bytes of events held."),
     "lmshooks_loop_lag_seconds": Meaning(_HISTOGRAM, (), "By how much the event loop was late.", QUICK),
     "lmshooks_reloads_total": Meaning(_COUNTER, ("state",), "Reloads of the configuration: ok, failed."),
@@ -174,7 +175,7 @@ class Reporter:
     def __init__(self, version: str, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._log = structlog.get_logger().bind()  # bound once: the lazy proxy costs at every line
-        self._stats: Callable[[float], Stats] | None = None
+        self._watched: tuple[Callable[[float], Stats], Callable[[], bool]] | None = None
         self._counts: dict[str, Counter[tuple[str, ...]]] = {
             name: Counter() for name, meaning in METRICS.items() if meaning.kind == _COUNTER
         }
@@ -198,9 +199,9 @@ class Reporter:
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
 
-    def watch(self, stats: Callable[[float], Stats]) -> None:
-        """Where the picture comes from; it is asked with `now` at every scrape."""
-        self._stats = stats
+    def watch(self, stats: Callable[[float], Stats], ready: Callable[[], bool] = lambda: True) -> None:
+        """Where the picture comes from, asked with `now` at every scrape, and whether events can come in."""
+        self._watched = stats, ready
 
     def report(self, facts: Sequence[Fact], now: float) -> None:
         """Log and count what became true. `now` is seconds since the epoch."""
@@ -314,9 +315,10 @@ class Reporter:
         gauges["lmshooks_configuration_ok"].add_metric((), self._configuration_ok)
         for subscription_id, at in self._last_delivered.items():
             gauges["lmshooks_last_delivered_timestamp_seconds"].add_metric((subscription_id,), at)
-        if self._stats is not None:
-            now = self._clock()
-            _draw(self._stats(now), now, gauges)
+        if self._watched is not None:
+            now, (stats, ready) = self._clock(), self._watched
+            gauges["lmshooks_ready"].add_metric((), ready())
+            _draw(stats(now), now, gauges)
         yield from gauges.values()
         for name, counts in self._counts.items():
             meaning = METRICS[name]

@@ -48,6 +48,8 @@ class StateTopic:
         self._next = 0
         self.last_progress = time.monotonic()
         """When a fetch of the follower was last answered (monotonic seconds)."""
+        self.turned_at = time.monotonic()
+        """When the follower last went round, answered or not (monotonic seconds)."""
 
     @property
     def position(self) -> int:
@@ -76,12 +78,14 @@ class StateTopic:
             await closed(consumer)
             raise
         self._consumer = consumer
+        self.last_progress = self.turned_at = time.monotonic()
         return entries
 
     async def follow(self, callback: Callable[[list[Entry]], None]) -> None:
         """Hands out what is appended, in order, until cancelled. Survives outages by itself."""
         wait = 0.2
         while True:
+            self.turned_at = time.monotonic()
             try:
                 consumer = self._consumer or await self._reopen()
                 self._consumer = consumer
@@ -165,7 +169,7 @@ class StateTopic:
             entries = await self._poll(consumer, 200)
             if entries:
                 callback(entries)
-            now = time.monotonic()
+            now = self.turned_at = time.monotonic()
             answered = consumer.last_poll_timestamp(self._tp)
             if answered != polled:
                 polled, since, self.last_progress = answered, now, now

@@ -148,7 +148,7 @@ def _kafka(root: Section) -> KafkaSettings:
         state_topic=kafka.text("state_topic", "lmshooks.state"),
         dead_letter_topic=kafka.text("dead_letter_topic", "lmshooks.dead-letters"),
         create_topics=kafka.flag("create_topics", True),
-        instance_id=kafka.text("instance_id"),
+        instance_id=kafka.named("instance_id"),
         session_timeout=kafka.duration("session_timeout", 10.0, 1.0),
         request_timeout=kafka.duration("request_timeout", 5.0),
         start=start,

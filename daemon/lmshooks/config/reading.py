@@ -91,6 +91,11 @@ class Section:
             return default
         return value
 
+    def named(self, key: str) -> str | None:
+        """A text, or `{env: NAME}`: what differs between instances that share their files."""
+        at_hand = isinstance(self.values.get(key), yaml.MappingNode)
+        return self.secret(key) if at_hand else self.text(key)
+
     def required(self, key: str, read: Callable[[str], Any]) -> Any:
         if key not in self.values:
             if self.node is None or isinstance(self.node, yaml.MappingNode):
