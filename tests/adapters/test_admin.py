@@ -8,8 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from lmshooks.adapters.admin import Admin, Health, Progress, Sources, picture, spell
+from lmshooks.adapters.admin import Admin, Health, Progress, Sources, picture
 from lmshooks.core.comparing import Outline
+from lmshooks.core.durations import spell
 from lmshooks.core.positions import Partition
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
 

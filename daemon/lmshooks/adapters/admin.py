@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from lmshooks.core.comparing import Outline
+from lmshooks.core.durations import spell
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
 
 
@@ -204,6 +205,8 @@ def _subscription(each: SubscriptionStats, now: float) -> dict[str, Any]:
         "advice": advice,
         "lanes": {"attached": each.attached, "detached": each.detached, "failing": each.failing},
         "in_flight": each.in_flight,
+        "owed": each.owed,
+        "unseen": each.unseen,
         "queued": each.queued,
         "behind": each.behind,
         "oldest_owed_age": _age(each.oldest_owed_at, now),
@@ -252,11 +255,3 @@ def _window(each: WindowStats, now: float) -> dict[str, Any]:
 
 def _age(at: float | None, now: float) -> float | None:
     return None if at is None else round(max(0.0, now - at), 3)
-
-
-def spell(seconds: float) -> str:
-    """A duration as people say it: 42 s, 7 min, 3 h, 2 d."""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -9,22 +9,23 @@ import click
 from lmshooks import __version__
 
 COMMANDS = {
-    "run": ("run", "Run the daemon."),
     "demo": ("demo", "Show it at work: a broker, listeners and events on this machine."),
     "check": ("check", "Validate the configuration; every mistake with its line."),
-    "status": ("status", "Ask a running daemon how it stands."),
-    "resume": ("resume", "Let a suspended subscription go on."),
+    "plan": ("plan", "Show what a change of configuration would do."),
+    "run": ("run", "Run the daemon."),
     "emit": ("emit", "Write sample events to Kafka."),
     "listen": ("listen", "Run a local listener that verifies deliveries and prints their events."),
+    "status": ("status", "Ask a running daemon how it stands; what is wrong first."),
+    "resume": ("resume", "Let a suspended subscription go on."),
 }
-"""Command -> its module and what it does; the function has the command's name."""
+"""Command -> its module and what it does, as a newcomer needs them; the function has the command's name."""
 
 
 class Group(click.Group):
     """Knows its commands by name and loads one when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a day's work."""
+        """In the table's order."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -32,7 +33,7 @@ class Group(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(f"lmshooks.cli.{module}"), cmd_name)
+        command = getattr(importlib.import_module(f"lmshooks.cli.{module}"), cmd_name.replace("-", "_"))
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -5,6 +5,7 @@ Everything heavy is imported where it is used: `lmshooks --help` must not wait f
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,11 @@ def loaded(directory: Path) -> Loaded:
 def kafka(directory: Path) -> KafkaSettings:
     """How the daemon of this configuration reaches Kafka."""
     return loaded(directory).daemon.kafka
+
+
+def quiet() -> None:
+    """The Kafka client's own lines are not for people: what went wrong is said once, by the command."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def source(directory: Path, bootstrap: str | None, topic: str | None) -> tuple[dict[str, Any], str]:

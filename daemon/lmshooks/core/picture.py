@@ -58,11 +58,13 @@ def _subscription(
         state = "suspended"
     elif not subscription.active:
         state = "inactive"
-    behind = 0
+    behind = unseen = 0
     for own, lane in lanes:
         feed = own.feed_of(lane)
         if not lane.attached:
             behind += max(0, feed[0] - lane.next[0])
+            seen, index = max(lane.next, lane.horizon)
+            unseen += max(0, feed[0] - seen - (index > 0))
     oldest = [at for at in (lane.oldest() for _, lane in lanes) if at is not None]
     since = [lane.failing_since for _, lane in lanes if lane.failing_since is not None]
     attempts = [at for _, lane in lanes if lane.failures for at in (max(lane.held_until, *lane.due.values(), 0.0),)]
@@ -87,6 +89,8 @@ def _subscription(
         subscription.endpoint.host if subscription else "",
         context.ledger.suspended_at.get(name) if suspended is not None else None,
         max((lane.settled_at for _, lane in lanes), default=0.0) or None,
+        sum(lane.queued + len(lane.missing) + len(lane.needed) for _, lane in lanes),
+        unseen,
     )
 
 

@@ -41,6 +41,10 @@ class SubscriptionStats(NamedTuple):
     suspended_at: float | None = None
     settled_at: float | None = None
     """When something was last delivered or given up, since this instance owns the partition."""
+    owed: int = 0
+    """Events known to be owed: in memory, or by their positions."""
+    unseen: int = 0
+    """Log records that were not yet looked at for it: what is its own of them is owed on top."""
 
 
 class PartitionStats(NamedTuple):
