@@ -12,6 +12,7 @@ COMMANDS = {
     "demo": ("demo", "Show it at work: a broker, listeners and events on this machine."),
     "check": ("check", "Validate the configuration; every mistake with its line."),
     "plan": ("plan", "Show what a change of configuration would do."),
+    "explain": ("explain", "Explain who gets an event, why the others do not, and what is sent."),
     "run": ("run", "Run the daemon."),
     "emit": ("emit", "Write sample events to Kafka."),
     "listen": ("listen", "Run a local listener that verifies deliveries and prints their events."),

@@ -5,8 +5,10 @@ Everything heavy is imported where it is used: `lmshooks --help` must not wait f
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from lmshooks.adapters.kafka_client import KafkaSettings
     from lmshooks.config import Loaded
+    from lmshooks.core.configuration import Configuration
+    from lmshooks.core.subscriptions import Subscription
 
 WRONG, UNREACHABLE = 1, 2
 
@@ -42,6 +46,22 @@ def loaded(directory: Path) -> Loaded:
 def kafka(directory: Path) -> KafkaSettings:
     """How the daemon of this configuration reaches Kafka."""
     return loaded(directory).daemon.kafka
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)`, or nothing where nothing is near."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, 1, 0.5) or difflib.get_close_matches(name.upper(), names, 1, 0.5)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def subscription(configuration: Configuration, directory: Path, name: str) -> Subscription:
+    """The subscription of this id; ends the command, with the nearest id, where there is none."""
+    found = configuration.subscriptions.get(name)
+    if found is None:
+        near = nearest(name, configuration.subscriptions)
+        raise click.ClickException(f"no subscription {name} in {directory}{near}; `lmshooks check` lists them")
+    return found
 
 
 def quiet() -> None:
