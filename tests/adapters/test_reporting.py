@@ -41,6 +41,7 @@ EVERY_FACT: list[f.Fact] = [
     f.Checkpointed(P, 3, 90, 0.02),
     f.Stalled(P, "write"),
     f.StateLost(P, 50, 10),
+    f.Unreadable(P, "lane|events|0|r|crm", 7, "KeyError: 'h'", "start the version that wrote it"),
     f.WindowClosed("nightly", P, 1, 90, NOW),
     f.WindowDone("nightly", P, 90),
     f.Expired("crm", P, 10, 25),

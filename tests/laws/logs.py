@@ -104,9 +104,14 @@ class StateLog:
                 if entry.value is None:
                     accepted.pop(entry.key, None)
                     continue
-                value = orjson.loads(entry.value)
-                stamp = (value["t"], value["s"])
+                try:
+                    value = orjson.loads(entry.value)
+                    stamp = (value["t"], value["s"])
+                except (ValueError, LookupError, TypeError):
+                    continue
                 where = "|".join(rest.split("|")[:2])
-                if stamp[0] >= claims.get(where, -1) and stamp >= accepted.get(entry.key, (stamp, {}))[0]:
+                claim = claims.get(where, -1)
+                before = accepted.get(entry.key, (stamp, {}))[0]
+                if stamp[0] >= claim and (stamp >= before or before[0] > claim):
                     accepted[entry.key] = (stamp, value)
         return {key: value for key, (_, value) in accepted.items() if not value.get("dropped")}

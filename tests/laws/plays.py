@@ -6,11 +6,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lmshooks.core.records import parse_key
 from tests.laws import operations as op
 from tests.laws.checker import Violation
+from tests.laws.ending import Ending
 from tests.laws.endpoints import Mood
-from tests.laws.settings import FOREVER, changed, first, healed
+from tests.laws.settings import FOREVER, changed, first
 from tests.laws.world import Bounds, Instance, World
 
 SPARE = 3
@@ -70,6 +70,7 @@ class Play:
         self.world.tracing = tracing
         self.world.checker.earliest = profile.bounds.earliest
         self.moods: dict[str, Mood] = {}
+        self.ending = Ending(self.world, self.moods)
         for slot in range(profile.bounds.instances):
             self.world.start(slot, 0)
         for partition in self.world.partitions:
@@ -123,7 +124,8 @@ class Play:
             self.steps[step][0]()
             op.wake(self.world)
             self.bounded()
-        self.heal()
+        self.world.trace("healing")
+        self.ending.heal()
         self.world.checker.judge(self.world.versions[self.world.target])
         return self.world
 
@@ -151,24 +153,9 @@ class Play:
         """Everybody gets on for a while, undisturbed."""
         for _ in range(self.rng.randint(1, 6)):
             for instance in self.world.running:
-                self.serve(instance)
+                self.ending.serve(instance)
             self.world.now += self.rng.choice((0.05, 0.3, 1.0))
             op.wake(self.world)
-
-    def serve(self, instance: Instance) -> bool:
-        """One round of everything for one instance; whether anything happened."""
-        world = self.world
-        moved = op.land(world, instance, False)
-        moved |= world.follow(instance, None)
-        moved |= op.commit(world, instance, False)
-        moved |= world.feed(instance, 5)
-        for step in (op.read, op.bury, op.ask):
-            moved |= step(world, instance, False)
-        while op.arrive(world, instance, self.moods):
-            moved = True
-        while op.answer(world, instance):
-            moved = True
-        return moved
 
     def pause(self) -> None:
         """Time goes by."""
@@ -190,86 +177,6 @@ class Play:
             world.versions.append(changed(self.rng, world.versions[world.target], what, world.versions))
             world.target += 1
             world.trace(f"v{world.target}: {what}")
-
-    # the end
-
-    def heal(self) -> None:
-        """Everything works again; the run is over when nothing is owed, or it never is (law 5)."""
-        world = self.world
-        world.trace("healing")
-        self.moods.clear()
-        while world.zombies:
-            op.learn(world)
-        for partition, target in list(world.leaving.items()):
-            owner = world.owner[partition]
-            if owner is not None:
-                world.take_away(partition, owner)
-            if target.alive:
-                world.give(partition, target)
-            else:
-                world.owner[partition] = None
-        world.leaving.clear()
-        op.revive(world)
-        while world.late:
-            op.land_late(world)
-        world.versions.append(healed(world.versions[world.target], len(world.versions)))
-        world.target = len(world.versions) - 1
-        for instance in world.running:
-            op.load(world, instance, world.target)
-        self._heal_until_quiet()
-        self._restart_quietly()
-
-    def _heal_until_quiet(self) -> None:
-        world = self.world
-        quiet = 0
-        for round_number in range(1200):
-            if round_number in (20, 200, 600):
-                for name in sorted(world.versions[world.target].subscriptions):
-                    op.resume(world, name)
-            moved = False
-            for instance in world.running:
-                moved |= self.serve(instance)
-            world.now += 0.2 if moved else 2.0
-            op.wake(world)
-            quiet = quiet + 1 if self.unfinished() is None else 0
-            if quiet >= 25:
-                return
-        raise Violation("5", f"never quiet: {self.unfinished()}")
-
-    def unfinished(self) -> str | None:
-        """What is still held back, if anything."""
-        world = self.world
-        for partition, source in world.sources.items():
-            committed = world.group.get(partition, (-1, ""))[0]
-            if committed != source.end:
-                return f"{partition} is committed to {committed}, its log ends at {source.end}"
-        known = world.versions[world.target].subscriptions
-        for raw, value in world.state.live_lanes().items():
-            key = parse_key(raw)
-            if key is not None and (key.name in known or self.profile.grace < FOREVER):
-                return f"{raw!r} is left: {value}"
-        for instance in world.running:
-            if instance.requests or instance.letters or instance.writes or instance.commits:
-                return f"{instance.name} has work under way"
-        return None
-
-    def _restart_quietly(self) -> None:
-        """All crash and start once more: nothing is sent again, and it is quiet again."""
-        world = self.world
-        before = len(world.checker.bodies)
-        for instance in world.running:
-            world.crash(instance)
-        op.revive(world)
-        for _ in range(120):
-            for instance in world.running:
-                self.serve(instance)
-            world.now += 0.5
-            op.wake(world)
-        if len(world.checker.bodies) != before:
-            raise Violation("9", "something is sent anew after a quiet restart")
-        left = self.unfinished()
-        if left is not None:
-            raise Violation("5", f"after a quiet restart: {left}")
 
 
 def play(name: str, seed: int, operations: int = 200, tracing: bool = False) -> World:

@@ -165,6 +165,7 @@ def _summary(complaints: Sequence[str], wrong: Sequence[Mapping[str, Any]], stat
 
 _PARTITION_ADVICE = {
     "lost": (WRONG, "the state topic ends before what was committed", "see 'the state topic was lost' in the README"),
+    "unreadable": (WRONG, "a state record of it cannot be read", "see 'a state record cannot be read' in the README"),
     "held": (WRONG, "state writes are not confirmed", "look at Kafka; work goes on by itself when it is back"),
     "claiming": (NOTE, "its claim is not read back yet", ""),
     "starting": (NOTE, "it is being taken over", ""),

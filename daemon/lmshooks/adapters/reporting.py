@@ -45,6 +45,7 @@ from lmshooks.core.facts import (
     StateLost,
     Superseded,
     Suspended,
+    Unreadable,
     WindowClosed,
 )
 from lmshooks.core.positions import Partition
@@ -121,6 +122,7 @@ METRICS: dict[str, Meaning] = {
     "lmshooks_superseded_total": Meaning(_COUNTER, (), "Times another owner's claim was seen."),
     "lmshooks_releases_total": Meaning(_COUNTER, ("state",), "Partitions given back: clean, unclean."),
     "lmshooks_state_lost_total": Meaning(_COUNTER, (), "Partitions held: the state topic lost what was committed."),
+    "lmshooks_state_unreadable_total": Meaning(_COUNTER, (), "State records that cannot be read: partitions held."),
     # the process
     "lmshooks_ready": Meaning(_GAUGE, (), "1 while events can come in: what /readyz says."),
     "lmshooks_memory_bytes": Meaning(_GAUGE, (), "Bytes of events held."),
@@ -134,7 +136,7 @@ METRICS: dict[str, Meaning] = {
 
 LEVELS: dict[type, str] = {
     Consumed: "debug", Checkpointed: "debug", Lettered: "warning", Suspended: "error", Superseded: "warning",
-    Stalled: "warning", StateLost: "error", Expired: "error", GivenUp: "warning",
+    Stalled: "warning", StateLost: "error", Unreadable: "error", Expired: "error", GivenUp: "warning",
 }  # fmt: skip
 """How loud a fact is where it is not `info`. An attempt that was not delivered is a warning."""
 
@@ -273,6 +275,8 @@ class Reporter:
                 counts["lmshooks_releases_total"]["clean" if fact.clean else "unclean",] += 1
             case StateLost():
                 counts["lmshooks_state_lost_total"][()] += 1
+            case Unreadable():
+                counts["lmshooks_state_unreadable_total"][()] += 1
             case WindowClosed():
                 counts["lmshooks_window_closes_total"][fact.window,] += 1
             case Expired():

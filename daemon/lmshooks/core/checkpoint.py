@@ -87,6 +87,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         if not _let_go(own, lane, key, edge, feed, contents) and key in store.unknown:
             record = lane.record(feed)
             wanted.append((record.head, lane, key, record))
+    whole = len(wanted) <= context.limits.checkpoint_records
     target = _cut(own, wanted, target, ends)
     lives = []
     for _, lane, key, record in wanted:
@@ -123,7 +124,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     write = WriteState((own, own.tenure), own.partition, tuple(entries))
     store.flight = Flight(
         write, (store.tenure, store.sequence), last_key, everything, target, ends, closings, tuple(lives),
-        len(own.epochs), now, final,
+        len(own.epochs), now, final and whole,
     )  # fmt: skip
     context.commands.append(write)
     context.wake_at(now + context.limits.write_timeout)
@@ -189,7 +190,8 @@ def _tombstones(own: Ownership, writing: dict[bytes, Recorded | None], now: floa
             found.append(key)
             if len(found) >= TOMBSTONES:
                 break
-    return found
+    idle = own.context.ledger.idle_rosters(now - lag)
+    return found + [roster_key(digest) for digest in idle if digest != own.context.roster_digest]
 
 
 def unknown(own: Ownership, now: float) -> None:

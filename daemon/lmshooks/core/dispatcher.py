@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from lmshooks.core import checkpoint, letters, live, sweeping
+from lmshooks.core import checkpoint, letters, live, sweeping, takeover
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.context import Context
@@ -29,7 +29,7 @@ from lmshooks.core.facts import (
 )
 from lmshooks.core.feeds import Stream
 from lmshooks.core.lanes import Lane
-from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.ownership import HELD, Ownership, State
 from lmshooks.core.picture import picture
 from lmshooks.core.positions import Partition, start_of
 from lmshooks.core.posting import Posting
@@ -37,7 +37,6 @@ from lmshooks.core.records import suspend_key
 from lmshooks.core.reload import reconfigure
 from lmshooks.core.retrying import Outcome
 from lmshooks.core.stats import Stats
-from lmshooks.core.takeover import take_over
 
 
 class Dispatcher:
@@ -86,7 +85,7 @@ class Dispatcher:
     def released(self, partition: Partition) -> bool:
         """Whether the last checkpoint is confirmed, or there is nothing to confirm."""
         own = self.owned.get(partition)
-        if own is None or own.state in (State.CLAIMING, State.LOST):
+        if own is None or own.state is State.CLAIMING or own.state in HELD:
             return True
         return own.state is State.RELEASING and own.clean and own.store.acknowledged >= own.position[0]
 
@@ -173,15 +172,11 @@ class Dispatcher:
                 self._stop(key.name, now)
             elif key.what == "resume":
                 self._resume(key.name, now)
-            elif key.partition is not None:
-                own = self.owned.get(key.partition)
-                if own is None:
-                    continue
-                if key.what == "claim":
-                    if own.claim_seen(seen.offset, seen.nonce, now):
-                        take_over(own, seen.offset, now)
-                elif own.store.is_last(seen.stamp, seen.raw_key):
-                    checkpoint.landed(own, seen.offset, now)
+            elif key.what == "roster":
+                for own in self.owned.values():
+                    takeover.roster_seen(own, key.name, now)
+            elif key.partition in self.owned:
+                takeover.seen(self.owned[key.partition], seen, now)
         self._turn(now)
 
     def write_failed(self, write: WriteState, now: float) -> None:

@@ -140,6 +140,18 @@ class StateLost(NamedTuple):
     found: int
 
 
+class Unreadable(NamedTuple):
+    """A state record cannot be read: its partition is held, the others go on."""
+
+    partition: Partition
+    key: str
+    offset: int
+    """Of the record, in the state topic."""
+    why: str
+    """What was found."""
+    advice: str
+
+
 class WindowClosed(NamedTuple):
     """A window's end became durable, or an open range was found at a take-over."""
 
@@ -205,11 +217,13 @@ class GivenUp(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """An operator moved the group's offset; it is obeyed."""
+    """An operator moved the group's offset, ahead or back; it is obeyed."""
 
     partition: Partition
     mirror: int
+    """What was last committed here."""
     committed: int
+    """Where the group stands now."""
 
 
 Fact = (
@@ -226,6 +240,7 @@ Fact = (
     | Checkpointed
     | Stalled
     | StateLost
+    | Unreadable
     | WindowClosed
     | WindowDone
     | Expired
@@ -240,6 +255,7 @@ NAMES: dict[type, str] = {
     Attached: "lane.attached", Suspended: "subscription.suspended", Resumed: "subscription.resumed",
     Claimed: "partition.claimed", Superseded: "partition.superseded", Released: "partition.released",
     Checkpointed: "checkpoint.completed", Stalled: "store.stalled", StateLost: "state.lost",
+    Unreadable: "state.unreadable",
     WindowClosed: "window.closed", WindowDone: "window.done", Expired: "events.expired",
     Reconfigured: "configuration.applied", Orphaned: "lane.orphaned", GivenUp: "events.given_up",
     Skipped: "group.moved",

@@ -3,6 +3,10 @@
 Rules (R3, R5, R6): a claim's own offset is its tenure. A value counts when its tenure is not below the newest claim
 before it and its stamp is not below the accepted one's. Compaction keeps the last value of a key, which may be a void
 one: such keys are remembered until the owner has written the accepted value again.
+
+A value without a stamp is void, too: nobody who may write one writes it so. Where no accepted value stands before it,
+what the key said is unknown, which is remembered as damage: whoever takes the partition over must not go on as if there
+were nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ import orjson
 
 from lmshooks.core.commands import Entry
 from lmshooks.core.positions import Partition
-from lmshooks.core.records import Key, RosterEntry, decode_roster, parse_key
+from lmshooks.core.records import Key, RosterEntry, decode_roster, parse_key, read_record
 
 
 class Accepted(NamedTuple):
@@ -25,6 +29,7 @@ class Accepted(NamedTuple):
     value: bytes
     dropped: bool
     written_at: float
+    offset: int = -1
 
 
 class Seen(NamedTuple):
@@ -34,9 +39,16 @@ class Seen(NamedTuple):
     raw_key: bytes
     offset: int
     stamp: tuple[int, int] | None
-    """Of a value; None for claims, commands and tombstones."""
+    """Of a value that counts; None for claims, commands, tombstones and what is void."""
     nonce: str = ""
     """Of a claim."""
+
+
+class Damage(NamedTuple):
+    """A key of a known kind, of which nothing that counts can be read."""
+
+    offset: int
+    why: str
 
 
 class Ledger:
@@ -49,7 +61,11 @@ class Ledger:
         self.values: dict[Partition, dict[bytes, Accepted]] = {}
         self.void: dict[Partition, dict[bytes, float]] = {}
         """Keys whose last value in the log is void, with the time of that value."""
+        self.damaged: dict[bytes, Damage] = {}
         self.rosters: dict[str, dict[str, RosterEntry]] = {}
+        self.rosters_written: dict[str, float] = {}
+        self.applied: dict[Partition, str] = {}
+        """The digest of the roster that each partition record names."""
         self.suspensions: dict[str, str] = {}
         """Subscription -> why it was stopped."""
         self.suspended_at: dict[str, float] = {}
@@ -67,50 +83,75 @@ class Ledger:
             self.unreadable += 1
             return None
         try:
-            return self._apply(key, entry)
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-            self.unreadable += 1
-            return None
+            seen = self._apply(key, entry)
+        except (LookupError, TypeError, AttributeError, OverflowError, ValueError) as error:
+            self._spoilt(key, entry, f"{type(error).__name__}: {error}")
+            return None if key.partition is None else Seen(key, entry.key, entry.offset, None)
+        self.damaged.pop(entry.key, None)
+        return seen
+
+    def _spoilt(self, key: Key, entry: Entry, why: str) -> None:
+        """An entry of a known kind that cannot be read at all."""
+        self.unreadable += 1
+        if key.partition is not None and entry.key in self.values.get(key.partition, {}):
+            self.void.setdefault(key.partition, {})[entry.key] = entry.timestamp
+        elif key.what in ("part", "lane", "window", "roster"):
+            self.damaged[entry.key] = Damage(entry.offset, why)
 
     def _apply(self, key: Key, entry: Entry) -> Seen | None:
         if key.what == "roster":
             if entry.value is None:
                 self.rosters.pop(key.name, None)
+                self.rosters_written.pop(key.name, None)
             else:
                 self.rosters[key.name] = decode_roster(entry.value)
+                self.rosters_written[key.name] = entry.timestamp
             return Seen(key, entry.key, entry.offset, None)
         if key.what in ("suspend", "resume"):
             self._operate(key, entry)
             return Seen(key, entry.key, entry.offset, None)
         assert key.partition is not None
         if entry.value is None:
-            self._bury(key.partition, entry)
+            if key.what != "claim":
+                self._bury(key, key.partition, entry)
             return Seen(key, entry.key, entry.offset, None)
-        value: dict[str, Any] = orjson.loads(entry.value)
-        if key.what == "claim":
+        if key.what == "claim":  # whatever is in it: its place in the log is what it says
             self.claims[key.partition] = entry.offset
-            return Seen(key, entry.key, entry.offset, None, str(value["n"]))
+            return Seen(key, entry.key, entry.offset, None, _nonce(entry.value))
+        value: dict[str, Any] = orjson.loads(entry.value)
         stamp = (int(value["t"]), int(value["s"]))
-        self.accept(key.partition, entry, stamp, bool(value.get("dropped", False)))
+        if not self.accept(key.partition, entry, stamp, bool(value.get("dropped", False))):
+            return Seen(key, entry.key, entry.offset, None)
+        if key.what == "part":
+            self.applied[key.partition] = str(value.get("r", ""))
         return Seen(key, entry.key, entry.offset, stamp)
 
-    def accept(self, partition: Partition, entry: Entry, stamp: tuple[int, int], dropped: bool) -> None:
-        """R5: does the value count?"""
+    def accept(self, partition: Partition, entry: Entry, stamp: tuple[int, int], dropped: bool) -> bool:
+        """R5: does the value count?
+
+        A tenure above the newest claim is of no claim in this log (a topic that was restored, a hand): what it said
+        counts until the owner writes the key.
+        """
         values = self.values.setdefault(partition, {})
         void = self.void.setdefault(partition, {})
         before = values.get(entry.key)
-        if stamp[0] < self.claims.get(partition, -1) or (before and stamp < (before.tenure, before.sequence)):
+        claim = self.claims.get(partition, -1)
+        if stamp[0] < claim or (before and before.tenure <= claim and stamp < (before.tenure, before.sequence)):
             void[entry.key] = entry.timestamp
-            return
+            return False
         assert entry.value is not None
-        values[entry.key] = Accepted(*stamp, entry.value, dropped, entry.timestamp)
+        values[entry.key] = Accepted(*stamp, entry.value, dropped, entry.timestamp, entry.offset)
         void.pop(entry.key, None)
+        return True
 
-    def _bury(self, partition: Partition, entry: Entry) -> None:
-        """A tombstone counts only over a `dropped` value: nobody who may write one writes it over anything else."""
+    def _bury(self, key: Key, partition: Partition, entry: Entry) -> None:
+        """A tombstone counts only over a `dropped` value: nobody who may write one writes it over anything else.
+
+        And over one that cannot be read: so an operator says that what it said is given up.
+        """
         values = self.values.setdefault(partition, {})
         before = values.get(entry.key)
-        if before is not None and not before.dropped:
+        if before is not None and not before.dropped and _readable(key, before.value):
             self.void.setdefault(partition, {})[entry.key] = entry.timestamp
             return
         values.pop(entry.key, None)
@@ -135,3 +176,24 @@ class Ledger:
         for key, accepted in self.values.get(partition, {}).items():
             if not accepted.dropped:
                 yield key, accepted
+
+    def idle_rosters(self, before: float) -> list[str]:
+        """Digests of rosters written before that moment which no partition record names any more."""
+        named = set(self.applied.values())
+        return [digest for digest, when in self.rosters_written.items() if when < before and digest not in named]
+
+
+def _nonce(value: bytes) -> str:
+    """Whose claim it is; empty where it cannot be read, which is nobody's here."""
+    try:
+        return str(orjson.loads(value)["n"])
+    except (LookupError, TypeError, ValueError):
+        return ""
+
+
+def _readable(key: Key, value: bytes) -> bool:
+    try:
+        read_record(key, value)
+    except ValueError:
+        return False
+    return True

@@ -4,6 +4,7 @@ claiming   the claim is written, not yet read back: nothing is known, nothing is
 running    the live feed reads; posts begin once the first partition record is durable (R8)
 releasing  the group takes it back: no new posts, a last checkpoint
 lost       the state topic ends before what was committed: hold and alert
+unreadable a state record cannot be read: hold and alert, until it is written again or removed
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ class State(StrEnum):
     RUNNING = "running"
     RELEASING = "releasing"
     LOST = "lost"
+    UNREADABLE = "unreadable"
+
+
+HELD = frozenset((State.LOST, State.UNREADABLE))
+"""Owned, but nothing is known and nothing is done."""
 
 
 class Ownership:
@@ -70,6 +76,8 @@ class Ownership:
         self.back_off = 1.0
         self.streams_made = count(1)
         self.held = False
+        self.unreadable: frozenset[bytes] = frozenset()
+        """The keys whose records hold the partition."""
         self._reset()
 
     def _reset(self) -> None:
@@ -116,7 +124,7 @@ class Ownership:
         """A claim on the partition was read: ours begins the tenure (true: take over), any other ends it."""
         if self.state is State.CLAIMING:
             return nonce == self.nonce
-        if self.state is State.LOST or offset == self.tenure:
+        if self.state in HELD or offset == self.tenure:
             return False
         self.context.facts.append(Superseded(self.partition, self.tenure))
         releasing = self.state is State.RELEASING

@@ -1,7 +1,10 @@
 """How do positions look in the state topic? Keys and values, to bytes and back.
 
-A value is a JSON object that opens with its stamp, (tenure, sequence); what follows is its content. Positions are
-delta-coded: an offset as the distance from the one before it, the index behind it where it is not 0.
+A value is a JSON object that opens with its stamp, (tenure, sequence), whatever the version that wrote it; what follows
+is its content. Positions are delta-coded: an offset as the distance from the one before it, the index behind it.
+
+What is read back is believed only where it has exactly the shape that this version writes: a record half understood
+would lose what it says. `read_record` raises ValueError for everything else, with what was found.
 """
 
 from __future__ import annotations
@@ -13,7 +16,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from lmshooks.core.catalogue import Cadence
 from lmshooks.core.positions import Partition, Position
+
+FORMAT = 1
+"""The version of the records' shape. A value that names another one (`v`) is not read here."""
 
 
 class Kind(StrEnum):
@@ -176,20 +183,26 @@ class LaneRecord(NamedTuple):
 
     @classmethod
     def decode(cls, value: Mapping[str, Any]) -> LaneRecord:
-        """From a value read back. Raises KeyError, TypeError or ValueError where it is not one."""
-        head = (int(value["h"][0]), int(value["h"][1]))
+        """From a value read back. Raises ValueError, TypeError or LookupError where it is not one."""
+        head, horizon = _position(value["h"]), _position(value["z"])
+        owed = _positions(value.get("o", []), head)
+        pending = []
+        for name, members, keys, attempts, refusals in value.get("p", []):
+            if not members or not keys:
+                raise ValueError("a delivery without members or keys")
+            pending.append(
+                PendingRecord(
+                    _text(name), _positions(members, head), tuple(_text(key) for key in keys),
+                    _count(attempts), _count(refusals),
+                )
+            )  # fmt: skip
+        held = [*owed, *(member for one in pending for member in one.members)]
+        if len(set(held)) < len(held) or horizon < head:
+            raise ValueError("positions that are named twice, or a horizon before the head")
         return cls(
-            head,
-            (int(value["z"][0]), int(value["z"][1])),
-            tuple(unpack(value.get("o", []), head[0])),
-            tuple(
-                PendingRecord(one[0], tuple(unpack(one[1], head[0])), tuple(one[2]), one[3], one[4])
-                for one in value.get("p", [])
-            ),
-            value.get("x"),
-            value.get("f"),
-            value.get("a"),
-        )
+            head, horizon, owed, tuple(pending), _moment(value.get("x")), _moment(value.get("f")),
+            _moment(value.get("a")),
+        )  # fmt: skip
 
 
 class PartRecord(NamedTuple):
@@ -210,13 +223,16 @@ class PartRecord(NamedTuple):
 
     @classmethod
     def decode(cls, value: Mapping[str, Any]) -> PartRecord:
-        """From a value read back."""
-        return cls(
-            value["r"],
-            value["c"],
-            tuple((offset, dict(overrides)) for offset, overrides in value["e"]),
-            tuple((offset, index) for offset, index in value["l"]),
+        """From a value read back. Raises ValueError, TypeError or LookupError where it is not one."""
+        epochs = tuple(
+            (_count(offset), {_text(name): str(Cadence(one)) for name, one in overrides.items()})
+            for offset, overrides in value["e"]
         )
+        if not epochs or [offset for offset, _ in epochs] != sorted(offset for offset, _ in epochs):
+            raise ValueError("cadence epochs that are missing or out of order")
+        return cls(
+            _text(value["r"]), _count(value["c"]), epochs, tuple(_position(letter) for letter in value["l"])
+        )  # fmt: skip
 
 
 class WindowRecord(NamedTuple):
@@ -232,8 +248,52 @@ class WindowRecord(NamedTuple):
 
     @classmethod
     def decode(cls, value: Mapping[str, Any]) -> WindowRecord:
-        """From a value read back."""
-        return cls(value["d"], value["to"], value["at"])
+        """From a value read back. Raises ValueError, TypeError or LookupError where it is not one."""
+        done, to, closed_at = _count(value["d"]), _count(value["to"]), _moment(value["at"])
+        if closed_at is None or to < done:
+            raise ValueError("a range that ends before it begins, or no close")
+        return cls(done, to, closed_at)
+
+
+def read_record(key: Key, raw: bytes) -> LaneRecord | PartRecord | WindowRecord:
+    """The record in a stamped value. Raises ValueError with what was found where it is none that is known here."""
+    try:
+        value = orjson.loads(raw)
+        if value.get("v", FORMAT) != FORMAT:
+            raise ValueError(f"format {value['v']!r}, where this version knows {FORMAT}")
+        if key.what == "lane":
+            return LaneRecord.decode(value)
+        return PartRecord.decode(value) if key.what == "part" else WindowRecord.decode(value)
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"{value!r:.60} where an offset or a count is expected")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.60} where a text is expected")
+    return value
+
+
+def _moment(value: object) -> float | None:
+    if value is not None and type(value) not in (int, float):
+        raise ValueError(f"{value!r:.60} where a time is expected")
+    return None if value is None else float(value)  # type: ignore[arg-type]
+
+
+def _position(value: Any) -> Position:
+    offset, index = value
+    return _count(offset), _count(index)
+
+
+def _positions(flat: list[int], head: Position) -> tuple[Position, ...]:
+    """Delta-coded positions, counted from `head`."""
+    return tuple(_position(one) for one in unpack(flat, head[0]))
 
 
 class RosterEntry(NamedTuple):
@@ -251,7 +311,7 @@ def encode_roster(entries: Mapping[str, RosterEntry]) -> bytes:
 
 def decode_roster(value: bytes) -> dict[str, RosterEntry]:
     """The reverse of `encode_roster`."""
-    return {name: RosterEntry(window, skips) for name, (window, skips) in orjson.loads(value).items()}
+    return {name: RosterEntry(_text(window), bool(skips)) for name, (window, skips) in orjson.loads(value).items()}
 
 
 def roster_digest(encoded: bytes) -> str:

@@ -52,7 +52,7 @@ class PartitionStats(NamedTuple):
 
     partition: Partition
     state: str
-    """claiming, starting, running, held, lost, releasing"""
+    """claiming, starting, running, held, lost, unreadable, releasing"""
     tenure: int
     read: int
     """Offset up to which the live feed has read."""

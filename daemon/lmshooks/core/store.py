@@ -40,6 +40,7 @@ class Flight(NamedTuple):
     epochs: int
     begun_at: float
     final: bool
+    """The last one of a release: with it everything is written that has to be."""
 
 
 class Store:
@@ -92,6 +93,15 @@ class Store:
     def lost(self, flight: Flight) -> None:
         """R4: the fate of a write is unknown."""
         self.unknown.update(flight.contents)
+
+    def foreign(self, stamp: tuple[int, int], key: bytes) -> bool:
+        """A value of this tenure, or of none that began, which is not ours: its key is written again."""
+        if stamp <= (self.tenure, self.sequence):
+            return False
+        if stamp[0] == self.tenure:
+            self.sequence = stamp[1]
+        self.unknown.add(key)
+        return True
 
     def is_last(self, stamp: tuple[int, int] | None, key: bytes) -> bool:
         """Whether an entry that was read back is the last one of the write under way."""

@@ -1,21 +1,58 @@
 """Where does a new tenure go on? The claim is read back, and with it everything that the state topic says.
 
 A record always wins over the committed offset; where the recorded configuration is another than ours, taking over is a
-reload at the committed position (R11).
+reload at the committed position (R11). A record that cannot be read holds its partition, and no other: what it said is
+unknown, and going on could lose it. The partition is claimed again as soon as the record is written anew or removed.
 """
 
 from __future__ import annotations
 
-import orjson
-
-from lmshooks.core import letters
+from lmshooks.core import checkpoint, letters
 from lmshooks.core.commands import Start
-from lmshooks.core.facts import Claimed, Expired, Skipped, StateLost, WindowClosed
+from lmshooks.core.facts import Claimed, Expired, Skipped, StateLost, Unreadable, WindowClosed
 from lmshooks.core.feeds import WindowFeed
+from lmshooks.core.ledger import Seen
 from lmshooks.core.ownership import METADATA, Ownership, State
 from lmshooks.core.positions import start_of
-from lmshooks.core.records import Kind, LaneRecord, PartRecord, WindowRecord, parse_key
+from lmshooks.core.records import Kind, LaneRecord, PartRecord, WindowRecord, parse_key, read_record, roster_key
 from lmshooks.core.store import Store
+
+ADVICE = (
+    "start the version that wrote it; or, to give up what it said, write a tombstone for this key to the state topic: "
+    "the partition then goes on by itself"
+)
+
+
+def seen(own: Ownership, entry: Seen, now: float) -> None:
+    """An entry of the state topic that is about an owned partition."""
+    if entry.key.what == "claim":
+        if own.claim_seen(entry.offset, entry.nonce, now):
+            take_over(own, entry.offset, now)
+    elif own.state is State.UNREADABLE:
+        _perhaps_mended(own, entry.raw_key, now)
+    elif own.store.is_last(entry.stamp, entry.raw_key):
+        checkpoint.landed(own, entry.offset, now)
+    elif own.tenure >= 0 and (entry.stamp is None or own.store.foreign(entry.stamp, entry.raw_key)):
+        own.dirty = True  # R5: what is void now may be the key's last value; an idle partition repairs it, too
+
+
+def roster_seen(own: Ownership, digest: str, now: float) -> None:
+    """A roster was written or removed; one that is still in use is written again with the partition record."""
+    if own.state is State.UNREADABLE:
+        _perhaps_mended(own, roster_key(digest), now)
+    elif digest == own.context.roster_digest and digest not in own.context.ledger.rosters:
+        own.store.unknown.add(own.store.part_key())
+        own.dirty = True
+
+
+def _perhaps_mended(own: Ownership, key: bytes, now: float) -> None:
+    """What could not be read was written anew, or removed: claim again, and look."""
+    if key not in own.unreadable:
+        return
+    own.state = State.CLAIMING
+    own.nonce = ""
+    own.claim_due = now + own.back_off
+    own.context.wake_at(own.claim_due)
 
 
 def take_over(own: Ownership, tenure: int, now: float) -> None:
@@ -23,16 +60,22 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
     context = own.context
     own.tenure = tenure
     own.claim_write = None
-    expected = int(own.metadata[len(METADATA) :]) if own.metadata.startswith(METADATA) else -1
+    ours = own.metadata.startswith(METADATA)
+    expected = _offset(own.metadata[len(METADATA) :]) if ours else -1
     if tenure < expected:
         own.state = State.LOST
         context.facts.append(StateLost(own.partition, expected, tenure))
         return
-    part, lanes, windows = _read_state(own)
+    part, lanes, windows, unreadable = _read_state(own)
+    if unreadable:
+        own.state = State.UNREADABLE
+        own.unreadable = frozenset(one.key.encode() for one in unreadable)
+        context.facts += unreadable
+        return
     offset = own.given
     if offset is None:
         offset = part.committed if part else own.start
-    elif part and offset > part.committed:
+    elif part and offset != part.committed and not ours:  # no commit of ours: an operator's
         context.facts.append(Skipped(own.partition, part.committed, offset))
     if offset < own.log_start:
         context.facts.append(Expired(None, own.partition, offset, own.log_start))
@@ -61,27 +104,46 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
     own.see_epoch(now)
 
 
+def _offset(text: str) -> int:
+    """The state topic's offset in a commit's metadata; -1 where somebody else wrote it."""
+    return int(text) if text.isascii() and text.isdigit() else -1
+
+
 def _read_state(
     own: Ownership,
-) -> tuple[PartRecord | None, dict[tuple[str, Kind], LaneRecord], dict[str, WindowRecord]]:
+) -> tuple[PartRecord | None, dict[tuple[str, Kind], LaneRecord], dict[str, WindowRecord], list[Unreadable]]:
     own.store = Store(own.partition, own.tenure, 0)
+    ledger = own.context.ledger
     part = None
     lanes: dict[tuple[str, Kind], LaneRecord] = {}
     windows: dict[str, WindowRecord] = {}
-    for raw, accepted in own.context.ledger.live(own.partition):
+    wrong: list[Unreadable] = []
+    for raw, accepted in ledger.live(own.partition):
         key = parse_key(raw)
-        value = orjson.loads(accepted.value)
         lane = None
         if key is None:
             continue
-        if key.what == "part":
-            part = PartRecord.decode(value)
-        elif key.what == "lane" and key.kind is not None:
-            lane = lanes[key.name, key.kind] = LaneRecord.decode(value)
-        elif key.what == "window":
-            windows[key.name] = WindowRecord.decode(value)
+        try:
+            record = read_record(key, accepted.value)
+        except ValueError as error:
+            wrong.append(_unreadable(own, raw, accepted.offset, str(error)))
+            continue
+        if isinstance(record, PartRecord):
+            part = record
+        elif isinstance(record, WindowRecord):
+            windows[key.name] = record
+        elif key.kind is not None:
+            lane = lanes[key.name, key.kind] = record
         own.store.adopt(raw, accepted, lane)
-    return part, lanes, windows
+    for raw, damage in ledger.damaged.items():
+        key = parse_key(raw)
+        if key and (key.partition == own.partition or (part and raw == roster_key(part.roster))):
+            wrong.append(_unreadable(own, raw, damage.offset, damage.why))
+    return part, lanes, windows, wrong
+
+
+def _unreadable(own: Ownership, raw: bytes, offset: int, why: str) -> Unreadable:
+    return Unreadable(own.partition, raw.decode(), offset, why, ADVICE)
 
 
 def _restore(own: Ownership, name: str, kind: Kind, record: LaneRecord, now: float) -> None:
@@ -99,7 +161,9 @@ def _compare(own: Ownership, part: PartRecord, committed: int, now: float) -> No
     context = own.context
     if part.roster == context.roster_digest:
         return
-    old = context.ledger.rosters.get(part.roster, {})
+    old = context.ledger.rosters.get(part.roster)
+    if old is None:  # it was given up by hand: nothing is known to have changed
+        return
     for name, was in old.items():
         done = own.windows[was.window].done if was.window in own.windows else committed
         now_is = context.roster.get(name)
