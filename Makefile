@@ -15,7 +15,7 @@ KAFKA ?=
 JARS := .cache/kafka-jars
 WORKERS ?= 2
 
-.PHONY: help run test check format lint types layers bench env lock kafka-jars clean
+.PHONY: help run test check format lint types layers bench contracts env lock kafka-jars clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ $(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml | $(PY)
 $(VENV)/.test: requirements-test.lock $(VENV)/.run
 	$(PIP) install --quiet --require-hashes -r requirements-test.lock
 	@touch $@
+
+contracts: $(VENV)/.run ## Write docs/contracts anew from the code
+	$(PY) -m lmshooks.contracts
 
 kafka-jars: $(VENV)/.test ## The jars of Apache Kafka for the tests (Maven, or KAFKA_JARS=folder)
 	@$(PY) -m tests.kafka.brokers
