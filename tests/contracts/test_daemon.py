@@ -128,11 +128,12 @@ async def test_what_a_daemon_posts_buries_and_answers_is_as_the_contracts_say(
             health, said = await ask(one, "/healthz")
             check("Health", said)
             assert (health, bool(said["loops"])) == (200, True)
+            check("Configuration", (await ask(one, "/configuration"))[1])
             one.subscribe([subscription("signed", url="nonsense")])
             async with asyncio.timeout(60):
-                while health == 200:
+                while not said["reasons"]:
                     health, said = await ask(one, "/healthz")
-            check("Health", said)
+                    check("Health", said)
             check("Status", (await ask(one, "/status"))[1])
 
     for request in requests:

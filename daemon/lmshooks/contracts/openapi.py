@@ -1,4 +1,4 @@
-"""What does the admin port answer? OpenAPI 3.1 of /metrics, /healthz, /readyz and /status."""
+"""What does the admin port answer? OpenAPI 3.1 of /metrics, /healthz, /readyz, /status, /configuration."""
 
 from __future__ import annotations
 
@@ -39,11 +39,8 @@ def openapi() -> dict[str, Any]:
             ),
             "/healthz": _get(
                 "health",
-                "Whether the loops get on: their own progress, not that a handler answers.",
-                {
-                    "200": _json("All is well.", "Health"),
-                    "503": _json("Something is wrong; `reasons` says what.", "Health"),
-                },
+                "Whether the loops get on; what else is wrong stands in `reasons` and changes no status.",
+                {"200": _json("It is alive.", "Health"), "503": _json("A loop hangs: a restart helps.", "Health")},
             ),
             "/readyz": _get(
                 "ready",
@@ -55,6 +52,11 @@ def openapi() -> dict[str, Any]:
                 "How it stands, the worst first, and what to do about it. `lmshooks status` reads this.",
                 {"200": _json("Always, whatever is wrong: `ok` tells.", "Status")},
             ),
+            "/configuration": _get(
+                "configuration",
+                "What is applied, without its secrets. `lmshooks plan` compares it with the files.",
+                {"200": _json("The configuration in effect.", "Configuration")},
+            ),
         },
         "components": {
             "schemas": {
@@ -64,6 +66,7 @@ def openapi() -> dict[str, Any]:
                 "Subscription": _subscription(),
                 "Partition": _partition(),
                 "Window": _window(),
+                "Configuration": _configuration(),
             }
         },
     }
@@ -118,7 +121,7 @@ def _health() -> Schema:
     loop = _object({"age": _AGE("Seconds since it last got round."), "ok": _BOOL("Whether that is soon enough.")})
     return _object(
         {
-            "ok": _BOOL("Whether all is well."),
+            "alive": _BOOL("Whether every loop gets on."),
             "loops": {"type": "object", "additionalProperties": loop, "description": "By name; none while starting."},
             "reasons": _list(_TEXT("What is wrong, one sentence each.")),
         }
@@ -170,12 +173,20 @@ def _subscription() -> Schema:
                 }
             ),
             "in_flight": _COUNT("Deliveries that are out."),
+            "owed": _COUNT("Events known to be owed: in memory, or by their positions."),
+            "unseen": _COUNT("Log records not yet looked at for it: what is its own of them is owed on top."),
             "queued": _COUNT("Events in memory that are not acknowledged."),
             "behind": _COUNT("Log records between its lanes and their feeds: an upper bound of what more is owed."),
             "oldest_owed_age": _MAYBE_AGE("Seconds since the oldest event known to be owed was written."),
             "failing_for": _MAYBE_AGE("Seconds for which every attempt has failed."),
             "next_attempt_in": _MAYBE_AGE("Seconds until the next attempt of a failing lane."),
             "last_status": _TEXT("The last failing attempt's status or failure; empty after a success."),
+            "last_verdict": _TEXT("How that attempt was judged."),
+            "last_detail": _TEXT("What it said: the beginning of the answer's body, or what went wrong."),
+            "host": _TEXT("Of its endpoint; empty when it is in no file. Its URL may be a secret."),
+            "suspended_for": _MAYBE_AGE("Seconds since the daemon stopped it."),
+            "suspended_reason": {"type": ["string", "null"], "description": "Why: `gone` (410), or `horizon`."},
+            "settled_age": _MAYBE_AGE("Seconds since something was last delivered or given up, as far as is known."),
         }
     )
 
@@ -210,5 +221,18 @@ def _window() -> Schema:
             "next_close_in": _SECONDS("Seconds until it closes."),
             "last_close_age": _AGE("Seconds since it closed; since 1970 when it has not."),
             "open_ranges": _COUNT("Partitions whose closed range is not sent yet."),
+        }
+    )
+
+
+def _configuration() -> Schema:
+    names = {"type": "object", "additionalProperties": {"type": "string"}}
+    fields = {"type": "object", "description": "Its fields and its endpoint's, as text; secrets as fingerprints."}
+    return _object(
+        {
+            "version": _TEXT("The digest that /status tells as `configuration`."),
+            "subscriptions": {"type": "object", "additionalProperties": fields, "description": "By id."},
+            "windows": {**names, "description": "Schedules, by the window's name."},
+            "cadences": {**names, "description": "Overrides, by event name or glob."},
         }
     )
