@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +46,9 @@ from lmshooks.core.comparing import outline_of
 from lmshooks.core.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
-    from lmshooks.config import Loaded
+    from aiohttp import TraceConfig
+
+    from lmshooks.config import DaemonSettings, Loaded
     from lmshooks.core.configuration import Schedule
 
 log = structlog.get_logger()
@@ -130,8 +132,7 @@ class Daemon:
         self._now = clock.now
         self._report = Reporter(__version__, clock.now)
         self._machine = Dispatcher(self._instance, self._loaded.configuration, settings.limits, clock.now())
-        guard = socket_factory(Guard(settings.egress.allow_networks))
-        self._poster = Poster(guard, allow_http=settings.egress.allow_http, resolver=Resolver())
+        self._poster = poster_of(settings)
         self._state = StateTopic(kafka)
         self._letters = DeadLetters(kafka)
         self._sweeper = Sweeper(kafka)
@@ -327,6 +328,12 @@ class Daemon:
         health, now = self._health(), self._now()
         summary: str = picture(self._loop.stats(now), health, now)["summary"]
         return Standing(health.alive, not self._not_ready(), summary)
+
+
+def poster_of(settings: DaemonSettings, traces: Sequence[TraceConfig] = ()) -> Poster:
+    """What posts deliveries: the daemon's, and that of `lmshooks test`. Make it inside the running loop."""
+    guard = socket_factory(Guard(settings.egress.allow_networks))
+    return Poster(guard, allow_http=settings.egress.allow_http, resolver=Resolver(), traces=traces)
 
 
 class _Later:

@@ -13,6 +13,7 @@ COMMANDS = {
     "check": ("check", "Validate the configuration; every mistake with its line."),
     "plan": ("plan", "Show what a change of configuration would do."),
     "explain": ("explain", "Explain who gets an event, why the others do not, and what is sent."),
+    "test": ("trial", "Send a sample to one subscription, and show what it answers."),
     "run": ("run", "Run the daemon."),
     "emit": ("emit", "Write sample events to Kafka."),
     "listen": ("listen", "Run a local listener that verifies deliveries and prints their events."),
