@@ -15,7 +15,7 @@ KAFKA ?=
 JARS := .cache/kafka-jars
 WORKERS ?= 2
 
-.PHONY: help run test check format lint types layers bench contracts env lock kafka-jars clean
+.PHONY: help run test check format lint types layers bench contracts env lock kafka-jars tools clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ help: ## This list
 run: $(VENV)/.run ## The demo: a broker, listeners and events on this machine (KAFKA=host:port takes your own broker)
 	$(PY) -m lmshooks demo $(if $(KAFKA),--kafka $(KAFKA))
 
-test: $(VENV)/.test kafka-jars ## Every test, against real brokers too (ARGS=... goes to pytest)
+test: $(VENV)/.test kafka-jars tools ## Every test, against real brokers too (ARGS=... goes to pytest)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.test ## What CI runs: format, lint, types, layers, tests
@@ -69,6 +69,9 @@ contracts: $(VENV)/.run ## Write docs/contracts anew from the code
 
 kafka-jars: $(VENV)/.test ## The jars of Apache Kafka for the tests (Maven, or KAFKA_JARS=folder)
 	@$(PY) -m tests.kafka.brokers
+
+tools: $(VENV)/.test ## Prometheus and kustomize for the tests of deploy/ (apt and Go, into .cache)
+	@$(PY) -m tests.deploy.tools
 
 # The locks name neither an index nor a host: whoever installs decides where from.
 LOCK = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
