@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,12 +36,12 @@ def stats(*subscriptions: SubscriptionStats) -> Stats:
 
 
 @contextmanager
-def daemon(answer: Stats, health: Health | None = None) -> Iterator[str]:
+def daemon(answer: Stats, health: Health | None = None, port: int = 0) -> Iterator[str]:
     """An admin server in a loop of its own, as the command sees it: another process's."""
     loop = asyncio.new_event_loop()
     admin = Admin(
         "127.0.0.1",
-        0,
+        port,
         Sources(
             metrics=lambda: (b"", "text/plain"),
             health=lambda: health or Health({"intake": Progress(0.1, True)}),
@@ -69,26 +76,137 @@ def test_all_well_is_exit_code_0_and_said_on_the_first_line() -> None:
     assert result.output.splitlines()[0] == "all is well: 3 subscriptions, 1 partitions"
 
 
-def test_something_wrong_is_exit_code_1_and_the_first_line_says_what_to_do() -> None:
-    gone = IDLE._replace(id="crm", state="suspended", suspended_for="gone", oldest_owed_at=NOW - 7200)
+def test_something_wrong_is_exit_code_1_and_comes_first_with_what_to_do() -> None:
+    gone = IDLE._replace(
+        id="crm", state="suspended", suspended_for="gone", suspended_at=NOW - 7200, oldest_owed_at=NOW - 7200, owed=31,
+        unseen=12, host="crm.example", last_status="410", last_verdict="gone", last_detail="no such\x1b hook",
+        settled_at=NOW - 7300,
+    )  # fmt: skip
     with daemon(stats(IDLE, gone)) as url:
         result = run("--url", url)
     assert result.exit_code == 1
-    first, *rest = result.output.splitlines()
-    assert "crm: suspended" in first and "lmshooks resume crm" in first
-    rows = [line for line in rest if line.startswith(("  crm", "  idle"))]
-    assert [row.split()[0] for row in rows] == ["crm", "idle"]
-    assert "2 h" in rows[0]
+    first, _, _, title, *rest = result.output.splitlines()
+    assert "crm: suspended 2 h ago" in first and "lmshooks resume crm" in first
+    assert title == "What is wrong (1)"
+    assert rest[:3] == [
+        "  subscription crm: suspended 2 h ago, its endpoint answered 410 Gone",
+        "      endpoint crm.example; last answer 410, judged gone (no such  hook); last delivered 2 h ago; "
+        "owed 31 events and what is its own of 12 records, the oldest 2 h old",
+        "      do: when it is back: lmshooks resume crm; else remove the subscription",
+    ]
+    rows = [line.split() for line in rest if line.startswith(("  crm", "  idle"))]
+    assert [row[0] for row in rows] == ["crm", "idle"]
+    assert rows[0][1:5] == ["suspended", "31", "12", "0"]
 
 
 def test_a_failing_subscription_shows_its_last_answer_and_its_next_attempt() -> None:
-    failing = IDLE._replace(failing=1, failing_since=NOW - 300, next_attempt=NOW + 150, last_status="503", queued=7)
+    failing = IDLE._replace(failing=1, failing_since=NOW - 300, next_attempt=NOW + 150, last_status="503", owed=7)
     with daemon(stats(failing)) as url:
         result = run("--url", url)
     assert result.exit_code == 1
     row = next(line for line in result.output.splitlines() if line.startswith("  idle"))
-    assert "failing for 5 min, last answer: 503" in row
-    assert "in 2 min" in row
+    assert "failing" in row and "in 2 min" in row
+    assert "  subscription idle: failing for 5 min, last answer: 503" in result.output.splitlines()
+
+
+def test_the_one_line_alone_is_for_scripts() -> None:
+    with daemon(stats(IDLE)) as url:
+        assert run("--url", url, "--short").output == "all is well: 3 subscriptions, 1 partitions\n"
+    with daemon(stats(IDLE._replace(failing_since=NOW - 300, last_status="500"))) as url:
+        result = run("--url", url, "--short")
+    assert result.exit_code == 1
+    assert result.output == (
+        "subscription idle: failing for 5 min, last answer: 500; look at its endpoint; retries go on by themselves\n"
+    )
+
+
+def test_long_tables_are_cut_and_say_so() -> None:
+    many = [IDLE._replace(id=f"s{number}") for number in range(60)]
+    with daemon(stats(*many)) as url:
+        assert "  and 10 more" in run("--url", url).output.splitlines()
+
+
+def test_windows_are_in_the_order_of_their_closes() -> None:
+    windows = (WindowStats("nightly", NOW + 600, NOW - 30, 1), WindowStats("soon", NOW + 5, 0.0, 0))
+    with daemon(stats(IDLE)._replace(windows=windows)) as url:
+        said = run("--url", url).output
+    assert said.index("  soon") < said.index("  nightly")
+
+
+@contextmanager
+def watching(*arguments: str, terminal: bool = False) -> Iterator[tuple[subprocess.Popen[bytes], Callable[[str], str]]]:
+    """`status --watch` as a process, and a function that reads on until a text has been seen."""
+    ours, theirs = pty.openpty() if terminal else os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lmshooks", "status", "--watch", "--every", "0.1", *arguments],
+        stdout=theirs, stderr=subprocess.PIPE, env={**os.environ, "TERM": "xterm", "COLUMNS": "150", "LINES": "60"},
+    )  # fmt: skip
+    os.close(theirs)
+    seen = bytearray()
+
+    def until(text: str, timeout: float = 30.0) -> str:
+        end = time.monotonic() + timeout
+        while text.encode() not in seen:
+            ready, _, _ = select.select([ours], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"{text!r} did not come: {seen.decode(errors='replace')[-2000:]}"
+            try:
+                seen.extend(os.read(ours, 65536))
+            except OSError:  # a terminal whose other end is closed
+                break
+        assert text.encode() in seen, seen.decode(errors="replace")[-2000:]
+        place = seen.index(text.encode()) + len(text.encode())
+        past = bytes(seen[:place])
+        del seen[:place]
+        return past.decode(errors="replace")
+
+    try:
+        yield process, until
+    finally:
+        process.kill()
+        process.communicate()
+        os.close(ours)
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, str]:
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    return process.returncode, said.decode()
+
+
+def test_watching_survives_that_the_daemon_goes_away_and_comes_back() -> None:
+    with daemon(stats(IDLE)) as url:
+        started = watching("--url", url)
+        process, until = started.__enter__()
+        until("all is well")
+    try:
+        until("no daemon answers")
+        with daemon(stats(IDLE._replace(failing_since=NOW - 300)), port=int(url.rpartition(":")[2])):
+            until("subscription idle: failing for 5 min")
+            assert ended(process) == (1, "")
+    finally:
+        started.__exit__(None, None, None)
+
+
+def test_on_a_terminal_it_takes_the_whole_screen_and_gives_it_back() -> None:
+    with daemon(stats(IDLE)) as url, watching("--url", url, terminal=True) as (process, until):
+        assert "\x1b[?1049h" in until("all is well")
+        until("Partitions")
+        process.send_signal(signal.SIGINT)
+        assert "\x1b[?25h" in until("\x1b[?1049l")  # the cursor, too
+        assert process.wait(30) == 0
+
+
+def test_watching_a_daemon_that_never_answers_is_exit_code_2() -> None:
+    with watching("--url", "http://127.0.0.1:1") as (process, until):
+        until("no daemon answers at http://127.0.0.1:1/status")
+        assert ended(process) == (2, "")
+
+
+def test_watching_as_json_is_a_line_each_time() -> None:
+    with daemon(stats(IDLE)) as url, watching("--url", url, "--json") as (process, until):
+        lines = (until("\n"), until("\n"))
+        assert [json.loads(line)["instance"] for line in lines] == ["hooks-0", "hooks-0"]
+        assert ended(process)[0] == 0
 
 
 def test_a_daemon_that_is_not_well_is_exit_code_1() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lmshooks.cli import settings
-from lmshooks.cli.emit import nearest
+from lmshooks.cli.completing import subscription_ids
 
 if TYPE_CHECKING:
     from lmshooks.adapters.kafka_client import KafkaSettings
@@ -25,13 +25,13 @@ UNREACHABLE = 2
 
 
 @click.command(
-    epilog="""\\b
+    epilog="""\b
 Examples:
   lmshooks resume crm-completions
   lmshooks resume --all
   lmshooks status            # to see what is suspended, and whether it went on"""
 )
-@click.argument("ids", nargs=-1, metavar="[SUBSCRIPTION_ID]...")
+@click.argument("ids", nargs=-1, metavar="[SUBSCRIPTION_ID]...", shell_complete=subscription_ids)
 @settings.config_option
 @click.option("--all", "everything", is_flag=True, help="Every subscription in the files.")
 def resume(ids: tuple[str, ...], directory: Path, everything: bool) -> None:
@@ -47,8 +47,7 @@ def resume(ids: tuple[str, ...], directory: Path, everything: bool) -> None:
     loaded = settings.loaded(directory)
     known = loaded.configuration.subscriptions
     for each in ids:
-        if each not in known:
-            raise click.ClickException(f"no subscription {each} in {directory}{nearest(each, list(known))}")
+        settings.subscription(loaded.configuration, directory, each)
     chosen = sorted(known) if everything else list(dict.fromkeys(ids))
     if not chosen:
         raise click.ClickException(f"there is no subscription in {directory}")

@@ -2,169 +2,135 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
-import urllib.error
-import urllib.request
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lmshooks.cli import settings
+from lmshooks.cli.asking import Unreachable, address, ask, url_option
+from lmshooks.core.durations import spell
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 FINE, WRONG, UNREACHABLE = 0, 1, 2
-
-_STYLE = {"wrong": "bold red", "note": "yellow", "ok": "green"}
-
-
-class Unreachable(Exception):
-    """No daemon answered; the text says where, and what to do."""
+ROWS = 50
+"""Of a table, at most: who wants all of them takes --json."""
 
 
 @click.command(
-    epilog="""\\b
+    epilog="""\b
 Examples:
   lmshooks status
-  lmshooks status --url http://hooks-0:8080
+  lmshooks status --watch                      # as long as you look; Ctrl-C ends it
+  lmshooks status --short || page-somebody     # one line, for scripts
+  lmshooks status --url http://hooks-0:9400
   lmshooks status --json | jq '.subscriptions[] | select(.severity == "wrong") | .id'"""
 )
 @settings.config_option
-@click.option("--url", metavar="URL", help="The daemon's address. [default: admin.host and admin.port]")
-@click.option("--json", "as_json", is_flag=True, help="What the daemon answers, as it is.")
-def status(directory: Path, url: str | None, as_json: bool) -> None:
+@url_option
+@click.option("--short", is_flag=True, help="The one line alone.")
+@click.option(
+    "--watch", is_flag=True, help="Again and again, also while the daemon is away. Not on a terminal: changes."
+)
+@click.option("--every", default=2.0, show_default=True, type=click.FloatRange(0.1), help="Seconds, with --watch.")
+@click.option("--json", "as_json", is_flag=True, help="What the daemon answers, as it is; with --watch one line each.")
+def status(directory: Path, url: str | None, short: bool, watch: bool, every: float, as_json: bool) -> None:
     """Show how a running daemon stands: one line on what to do, then what is wrong, then the rest.
 
     It asks one instance: with several, each shows the partitions that it owns.
 
-    Exit codes: 0 all is well, 1 something is wrong, 2 no daemon answers.
+    Exit codes: 0 all is well, 1 something is wrong, 2 no daemon answers. With --watch: as it last was.
     """
+    url = url or address(directory)
+    if watch:
+        sys.exit(_watch(url, every, short, as_json))
     try:
-        told = fetch(url or _address(directory))
+        told = fetch(url)
     except Unreachable as error:
         click.echo(json.dumps({"ok": False, "error": str(error)}) if as_json else f"error: {error}", err=not as_json)
         sys.exit(UNREACHABLE)
     if as_json:
         click.echo(json.dumps(told, indent=2))
+    elif short:
+        click.echo(told["summary"])
     else:
-        show(told)
+        from lmshooks.cli import screen
+
+        console = screen.console()
+        console.print(screen.picture(told, ROWS, console.width))
     sys.exit(FINE if told["ok"] else WRONG)
 
 
 def fetch(url: str) -> dict[str, Any]:
     """What the daemon at `url` says of itself. Raises Unreachable."""
-    address = url.rstrip("/") + "/status"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(address, timeout=5) as answer:
-            told = json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise Unreachable(f"{address} answered {error.code}: is that an lmshooks daemon?") from error
-    except (OSError, ValueError) as error:
-        why = getattr(error, "reason", error)
-        raise Unreachable(f"no daemon answers at {address} ({why}): is it running, and is this its address?") from error
-    if not isinstance(told, dict) or "subscriptions" not in told:
-        raise Unreachable(f"{address} answered something else: is that an lmshooks daemon?")
-    return told
+    return ask(url, "/status", "subscriptions")
 
 
-def _address(directory: Path) -> str:
-    admin = settings.loaded(directory).daemon.http
-    host = admin.host if admin.host not in ("0.0.0.0", "::", "") else "127.0.0.1"
-    return f"http://[{host}]:{admin.port}" if ":" in host else f"http://{host}:{admin.port}"
+def _watch(url: str, every: float, short: bool, as_json: bool) -> int:
+    """Until Ctrl-C; the exit code of what was last seen."""
+    code = UNREACHABLE
+    show = _lines(as_json) if as_json or short or not sys.stdout.isatty() else _live()
+    # The first Ctrl-C ends it, wherever it comes; what was drawn is put away by the context.
+    with contextlib.suppress(KeyboardInterrupt), show as look:
+        lost: float | None = None
+        told: dict[str, Any] | None = None
+        while True:
+            try:
+                told, lost = fetch(url), None
+                code = FINE if told["ok"] else WRONG
+                look(told, "")
+            except Unreachable as error:
+                lost = lost or time.monotonic()
+                code = UNREACHABLE
+                look(told, f"{error} (for {spell(time.monotonic() - lost)}; asking again)")
+            time.sleep(every)
+    return code
 
 
-def show(told: dict[str, Any]) -> None:
-    """The one line, then the tables."""
-    from rich.console import Console
+@contextlib.contextmanager
+def _lines(as_json: bool) -> Iterator[Any]:
+    """For logs and programs: JSON each time, or the one line when it changes."""
+    last = ""
+
+    def look(told: dict[str, Any] | None, problem: str) -> None:
+        nonlocal last
+        if as_json:
+            print(json.dumps({"ok": False, "error": problem} if problem else told), flush=True)
+            return
+        line = problem.partition(" (for ")[0] if problem else told["summary"] if told else ""
+        if line != last:
+            print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+            last = line
+
+    yield look
+
+
+@contextlib.contextmanager
+def _live() -> Iterator[Any]:
+    """The whole screen of a terminal, given back at the end."""
+    from rich.console import Group
+    from rich.live import Live
     from rich.text import Text
 
-    console = Console(soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 160)
-    console.print(Text(told["summary"], style=_STYLE["ok" if told["ok"] else "wrong"]))
-    console.print(
-        f"{told['instance']}, version {told['version']}, configuration {told['configuration'][:12]}: "
-        f"{told['posts']} requests out ({told['failing_posts']} to failing endpoints), "
-        f"{told['memory'] / 1024 / 1024:.1f} MiB of events, {told['lag']} records of lag",
-        style="dim",
-        highlight=False,
-    )
-    for complaint in told["health"]:
-        console.print(Text(f"! {complaint}", style=_STYLE["wrong"]))
-    if told["subscriptions"]:
-        console.print(_subscriptions(told["subscriptions"]))
-    if told["partitions"]:
-        console.print(_partitions(told["partitions"]))
-    if told["windows"]:
-        console.print(_windows(told["windows"]))
+    from lmshooks.cli import screen
 
+    console = screen.console()
+    with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
 
-def _table(title: str, *columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
+        def look(told: dict[str, Any] | None, problem: str) -> None:
+            parts: list[RenderableType] = [Text(f"{time.strftime('%H:%M:%S')}  Ctrl-C ends it", "dim")]
+            if problem:
+                parts.append(Text(problem, screen.STYLE["wrong"]))
+            if told is not None:
+                parts += [Text("as it was last:", "dim")] if problem else []
+                parts.append(screen.picture(told, max(3, console.height // 4), console.width))
+            live.update(Group(*parts), refresh=True)
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in columns:
-        numeric = column in ("owed", "behind", "out", "oldest", "lag", "uncommitted", "sweeps", "number")
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    return table
-
-
-def _subscriptions(rows: list[dict[str, Any]]) -> Table:
-    from rich.text import Text
-
-    table = _table("Subscriptions", "id", "state", "owed", "behind", "out", "oldest", "next attempt", "why, what to do")
-    for row in rows:
-        style = _STYLE[row["severity"]]
-        failing = row["state"] == "active" and row["failing_for"] is not None
-        table.add_row(
-            Text(row["id"]),
-            Text("failing" if failing else row["state"], style=style),
-            str(row["queued"]),
-            str(row["behind"]),
-            str(row["in_flight"]),
-            _age(row["oldest_owed_age"]),
-            "" if row["next_attempt_in"] is None else f"in {_age(row['next_attempt_in'])}",
-            Text("; ".join(part for part in (row["why"], row["advice"]) if part), style=style),
-        )
-    return table
-
-
-def _partitions(rows: list[dict[str, Any]]) -> Table:
-    from rich.text import Text
-
-    table = _table(
-        "Partitions", "partition", "state", "lag", "uncommitted", "sweeps", "last checkpoint", "why, what to do"
-    )
-    for row in rows:
-        style = _STYLE[row["severity"]]
-        table.add_row(
-            Text(row["name"]),
-            Text(row["state"], style=style),
-            str(row["lag"]),
-            str(max(0, row["read"] - row["committed"])),
-            str(row["sweeps"]),
-            f"{_age(row['checkpoint_age'])} ago",
-            Text("; ".join(part for part in (row["why"], row["advice"]) if part), style=style),
-        )
-    return table
-
-
-def _windows(rows: list[dict[str, Any]]) -> Table:
-    table = _table("Windows", "window", "closes in", "closed", "partitions still sending")
-    for row in rows:
-        closed = f"{_age(row['last_close_age'])} ago"
-        table.add_row(row["name"], _age(row["next_close_in"]), closed, str(row["open_ranges"]))
-    return table
-
-
-def _age(seconds: float | None) -> str:
-    """A duration as people say it."""
-    if seconds is None:
-        return ""
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"
+        yield look
