@@ -47,30 +47,41 @@ async def until(condition):
 
 
 async def addresses(resolver, host):
-    return [result["host"] for result in await resolver.resolve(host, 80)]
+    return [address[0] for *_, address in await resolver.addresses(host, 80)]
 
 
 async def test_this_machines_own_name_has_an_address():
     assert "127.0.0.1" in await addresses(Resolver(), "localhost")
 
 
-async def test_an_address_of_one_interface_keeps_its_interface(monkeypatch):
-    def lookup(host, port, *more):
-        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", port, 0, 1))]
+async def test_an_address_is_its_own_answer(names):
+    assert await addresses(Resolver(names), "127.0.0.1") == ["127.0.0.1"]
+    assert await addresses(Resolver(names), "::1") == ["::1"]
+    assert names.asked == []
 
-    (result,) = await Resolver(lookup).resolve("router", 443, socket.AF_UNSPEC)
-    assert result["host"].startswith("fe80::1%")
-    assert (result["hostname"], result["port"], result["family"]) == ("router", 443, socket.AF_INET6)
+
+async def test_an_answer_holds_for_a_while_and_a_refusal_does_not(names, monkeypatch):
+    resolver = Resolver(names)
+    for _ in range(2):
+        await resolver.addresses("quick", 80)
+        with pytest.raises(socket.gaierror):
+            await resolver.addresses("none", 80)
+    assert names.asked == ["quick", "none", "none"]
+    monkeypatch.setattr(resolving, "KEPT", 0.0)
+    resolver = Resolver(names)
+    for _ in range(2):
+        await resolver.addresses("quick", 80)
+    assert names.asked[3:] == ["quick", "quick"]
 
 
 async def test_a_name_that_there_is_not_is_an_error_of_the_system(names):
     with pytest.raises(socket.gaierror, match="no such name"):
-        await Resolver(names).resolve("none.example", 80)
+        await Resolver(names).addresses("none.example", 80)
 
 
 async def test_more_slow_names_than_any_pool_has_threads_delay_no_other(names):
     resolver = Resolver(names)
-    slow = [asyncio.create_task(resolver.resolve(f"slow{number}", 80)) for number in range(QUICK - 1)]
+    slow = [asyncio.create_task(resolver.addresses(f"slow{number}", 80)) for number in range(QUICK - 1)]
     await until(lambda: names.inside == QUICK - 1)
     async with asyncio.timeout(20):
         assert await addresses(resolver, "quick") == ["127.0.0.1"]
@@ -79,24 +90,25 @@ async def test_more_slow_names_than_any_pool_has_threads_delay_no_other(names):
 
 
 async def test_names_known_to_be_slow_share_a_few_threads_until_they_are_quick(names, monkeypatch):
+    monkeypatch.setattr(resolving, "KEPT", 0.0)
     monkeypatch.setattr(resolving, "PATIENCE", 0.0)
     resolver = Resolver(names)
     names.let_go.set()
     hosts = [f"slow{number}" for number in range(QUICK)]
-    await asyncio.gather(*(resolver.resolve(host, 80) for host in hosts))
+    await asyncio.gather(*(resolver.addresses(host, 80) for host in hosts))
     names.let_go.clear()
     names.asked.clear()
-    slow = [asyncio.create_task(resolver.resolve(host, 80)) for host in hosts]
+    slow = [asyncio.create_task(resolver.addresses(host, 80)) for host in hosts]
     await until(lambda: names.inside == SLOW)
     # As many new names as there may be, all of them through at once: the slow ones hold none of their threads.
     async with asyncio.timeout(20):
-        await asyncio.gather(*(resolver.resolve(f"new{number}", 80) for number in range(QUICK)))
+        await asyncio.gather(*(resolver.addresses(f"new{number}", 80) for number in range(QUICK)))
     assert names.inside == SLOW
     monkeypatch.setattr(resolving, "PATIENCE", 60.0)
     names.let_go.set()
     await asyncio.gather(*slow)
     names.let_go.clear()
-    again = [asyncio.create_task(resolver.resolve(host, 80)) for host in hosts]
+    again = [asyncio.create_task(resolver.addresses(host, 80)) for host in hosts]
     await until(lambda: names.inside == QUICK)
     names.let_go.set()
     await asyncio.gather(*again)

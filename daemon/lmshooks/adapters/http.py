@@ -1,39 +1,49 @@
 """What did the endpoint answer? One POST in, one Outcome out, whatever happens on the way.
 
+    begin ──> a connection to spare ──────────────> request ──> answered ──> Outcome ──> done(outcome)
+          └─> none: a new one (name, address, TLS) ─┘      └──> broken ───┘
+
 The poster decides nothing: it classifies what it saw and leaves the verdict to the core. Once the head of an answer is
 there, its status is the outcome; the body is read for the log only, to a cap, and may break off. A POST that fails at
 once on a connection that was used before most likely met a connection the other side had just closed: it is sent again,
-once, over a connection of its own, and is not counted.
+once, over a new one, and is not counted.
 """
 
 from __future__ import annotations
 
-import io
+import asyncio
+import os
+import re
 import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
-import aiohttp
-from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from lmshooks import __version__
+from lmshooks.adapters.connections import (
+    DETAIL_CAP,
+    Connection,
+    Connections,
+    NoAnswer,
+    NotHttp,
+    NotResolved,
+    Origin,
+    Refused,
+    SocketFactory,
+    Watch,
+)
+from lmshooks.adapters.resolving import Resolver
 from lmshooks.core.retrying import Failure, Outcome, parse_retry_after
-from lmshooks.core.signing import sign
+from lmshooks.core.signing import sign, signature
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
 
-BODY_CAP = 64 * 1024
-"""Bytes of an answer that are read; the connection of a longer one is closed."""
-DETAIL_CAP = 1024
-"""Bytes of an answer, or characters of an error, that are kept."""
 AT_ONCE = 1.0
 """Seconds within which a used connection that fails is taken for one that was closed before the POST."""
-LARGE_BODY = 1024 * 1024
-"""Bytes; a larger body is written in pieces, so that the loop breathes."""
 _REMEMBERED = 8192
 _DEFAULTS = (
     ("Content-Type", "application/json"),
@@ -41,189 +51,290 @@ _DEFAULTS = (
     ("Accept", "*/*"),
     ("Accept-Encoding", "identity"),  # nothing to unpack, so nothing that unpacks to gigabytes
 )
-_OURS = frozenset(("webhook-id", "webhook-timestamp", "webhook-signature", "lmshooks-attempt", "content-length"))
-"""Headers that an endpoint's own may not say twice."""
-_STALE = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError, BrokenPipeError)
+_OURS = frozenset(
+    (
+        "webhook-id", "webhook-timestamp", "webhook-signature", "lmshooks-attempt",
+        "host", "content-length", "transfer-encoding", "connection",
+    )
+)  # fmt: skip
+"""Headers that an endpoint's own may not say: ours, and those that say where a request ends."""
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_UNSAYABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What would end a header, or the request (RFC 9110, 5.5)."""
 
-SocketFactory = Callable[[tuple[Any, Any, Any, str, tuple[Any, ...]]], socket.socket]
-"""Makes the socket of one connection attempt; refuses its address with a PermissionError."""
-
-
-class _Trail:
-    """What the connector did for one POST: the attempt that runs in a context finds its own."""
-
-    __slots__ = ("connected", "refused")
-
-    def __init__(self) -> None:
-        self.connected = False
-        self.refused: PermissionError | None = None
+Done = Callable[[Outcome], None]
 
 
-_trail: ContextVar[_Trail] = ContextVar("lmshooks.trail")
+class _Unusable(Exception):
+    """An endpoint cannot be posted to as it is."""
+
+    def __init__(self, failure: Failure, why: str) -> None:
+        super().__init__(why)
+        self.failure = failure
 
 
 class _Prepared:
     """What is the same for every POST to an endpoint."""
 
-    __slots__ = ("endpoint", "headers", "refusal", "secrets", "timeout", "tls", "url")
+    __slots__ = ("endpoint", "head", "origin", "secrets", "unusable")
 
-    def __init__(self, endpoint: Endpoint, tls: ssl.SSLContext | bool, allow_http: bool) -> None:
+    def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self.url = URL(endpoint.url)
-        self.tls = tls
-        # aiohttp's `connect` holds names, sockets and the TLS handshake together.
-        self.timeout = aiohttp.ClientTimeout(total=endpoint.total_timeout, connect=endpoint.connect_timeout)
-        self.refusal: str | None = None
-        if self.url.scheme != "https" and not (allow_http and self.url.scheme == "http"):
-            self.refusal = (
-                f"{self.url.scheme or 'no scheme'}://{self.url.host}: only https is posted to; "
-                "set egress.allow_http to allow http"
-            )
-        auth = endpoint.auth
-        self.secrets = auth.secrets if isinstance(auth, SignatureAuth) else None
-        named = {name.lower(): (name, value) for name, value in (*_DEFAULTS, *endpoint.headers)}
-        if isinstance(auth, BasicAuth):
-            pair = b64encode(f"{auth.username}:{auth.password}".encode()).decode()
-            named["authorization"] = ("Authorization", f"Basic {pair}")
-        elif isinstance(auth, BearerAuth):
-            named["authorization"] = ("Authorization", f"Bearer {auth.token}")
-        self.headers = dict(pair for name, pair in named.items() if name not in _OURS)
-
-    def dressed(self, delivery_id: str, attempt: int, body: bytes, now: float) -> dict[str, str]:
-        """The headers of one attempt, signed where the endpoint wants that."""
-        if self.secrets is not None:
-            headers = self.headers | sign(self.secrets, delivery_id, int(now), body)
-        else:
-            headers = self.headers.copy()
-            headers["webhook-id"] = delivery_id
-            headers["webhook-timestamp"] = str(int(now))
-        headers["lmshooks-attempt"] = str(attempt)
-        return headers
-
-
-def headers_of(endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, now: float) -> dict[str, str]:
-    """The headers that `Poster.post` would send at `now`, secrets included; Host and Content-Length are aiohttp's."""
-    return _Prepared(endpoint, True, True).dressed(delivery_id, attempt, body, now)
+        self.head = b""
+        """The head of a request up to where those of one delivery follow."""
+        self.origin = Origin("", 0, None)
+        self.secrets: tuple[bytes, ...] = ()
+        self.unusable: _Unusable | None = None
 
 
 class Poster:
     """Posts deliveries. Make it inside the running loop; `close()` it at the end.
 
-    `socket_factory` is the egress guard's (`egress.socket_factory`), None for no guard; `resolver` looks up names,
-    aiohttp's own without it; `traces` watch the phases of every request.
+    `socket_factory` is the egress guard's (`egress.socket_factory`), None for no guard; `resolver` looks up names.
     """
 
     def __init__(
-        self,
-        socket_factory: SocketFactory | None,
-        *,
-        allow_http: bool = False,
-        resolver: AbstractResolver | None = None,
-        traces: Sequence[aiohttp.TraceConfig] = (),
+        self, socket_factory: SocketFactory | None, *, allow_http: bool = False, resolver: Resolver | None = None
     ) -> None:
-        self._make_socket = socket_factory or _plain_socket
-        self._resolver = resolver
-        self._traces = list(traces)
         self._allow_http = allow_http
         self._prepared: dict[int, _Prepared] = {}
-        self._authorities: dict[str, ssl.SSLContext] = {}
-        self._session = self._open(force_close=False)
-        self._resending: aiohttp.ClientSession | None = None
-
-    def _open(self, *, force_close: bool) -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
-            limit=0, force_close=force_close, socket_factory=self._socket, resolver=self._resolver
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            trace_configs=self._traces,
-        )
+        self._origins: WeakValueDictionary[tuple[str, int, str | None], Origin] = WeakValueDictionary()
+        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._connections = Connections(socket_factory or _plain_socket, resolver or Resolver())
+        self._exchanges: set[_Exchange] = set()
 
     async def close(self) -> None:
         """Close every connection; POSTs in flight end as failures."""
-        await self._session.close()
-        if self._resending is not None:
-            await self._resending.close()
+        for exchange in tuple(self._exchanges):
+            exchange.end(Outcome(None, Failure.DISCONNECT, None, 0.0, "the daemon stopped"))
+        self._connections.close()
 
-    async def post(self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes) -> Outcome:
-        """POST `body` once and tell how it ended. Raises nothing but CancelledError."""
-        started = time.monotonic()
-        trail = _Trail()
-        _trail.set(trail)
+    def begin(self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Done) -> None:
+        """POST `body` once; `done` is told how it ended, never before this returns. Raises nothing."""
+        self._begin(endpoint, delivery_id, attempt, body, done, None)
+
+    async def post(
+        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, watch: Watch | None = None
+    ) -> Outcome:
+        """The same, for one who waits: how it ended. Cancelling it closes the connection."""
+        ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        exchange = self._begin(endpoint, delivery_id, attempt, body, ended.set_result, watch)
         try:
-            prepared = self._prepared.get(id(endpoint))
-            if prepared is None or prepared.endpoint is not endpoint:
-                prepared = self._prepare(endpoint)
-            if prepared.refusal is not None:
-                return Outcome(None, Failure.EGRESS, None, 0.0, prepared.refusal)
-            now = time.time()
-            headers = prepared.dressed(delivery_id, attempt, body, now)
-            try:
-                response = await self._send(self._session, prepared, headers, body)
-            except _STALE as error:
-                if trail.connected or isinstance(error, aiohttp.ClientConnectorError):
-                    raise
-                if time.monotonic() - started > AT_ONCE:
-                    raise
-                if self._resending is None:
-                    self._resending = self._open(force_close=True)
-                response = await self._send(self._resending, prepared, headers, body)
-            detail = await _read(response)
-            asked = response.headers.get("Retry-After")
-            retry_after = None if asked is None else parse_retry_after(asked, now)
-            status = response.status
-            failure = None if 200 <= status < 300 else Failure.REDIRECT if 300 <= status < 400 else Failure.STATUS
-            return Outcome(status, failure, retry_after, time.monotonic() - started, detail)
-        except Exception as error:
-            failure, detail = _classify(error, trail)
-            return Outcome(None, failure, None, time.monotonic() - started, detail[:DETAIL_CAP])
+            return await ended
+        finally:
+            if exchange is not None and not ended.done():
+                exchange.abandon()
 
-    async def _send(
-        self, session: aiohttp.ClientSession, prepared: _Prepared, headers: dict[str, str], body: bytes
-    ) -> aiohttp.ClientResponse:
-        return await session.post(
-            prepared.url,
-            data=body if len(body) <= LARGE_BODY else io.BytesIO(body),
-            headers=headers,
-            timeout=prepared.timeout,
-            ssl=prepared.tls,
-            allow_redirects=False,
-        )
+    def _begin(
+        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Done, watch: Watch | None
+    ) -> _Exchange | None:
+        prepared = self._prepared.get(id(endpoint))
+        if prepared is None or prepared.endpoint is not endpoint:
+            prepared = self._prepare(endpoint)
+        if prepared.unusable is not None:
+            outcome = Outcome(None, prepared.unusable.failure, None, 0.0, str(prepared.unusable)[:DETAIL_CAP])
+            asyncio.get_running_loop().call_soon(done, outcome)
+            return None
+        now = int(time.time())
+        identity = delivery_id.encode()
+        signed = b""
+        if prepared.secrets:
+            signed = b"webhook-signature: %b\r\n" % signature(prepared.secrets, identity, now, body)
+        head = b"%bwebhook-id: %b\r\nwebhook-timestamp: %d\r\n%blmshooks-attempt: %d\r\nContent-Length: %d\r\n\r\n" % (
+            prepared.head, identity, now, signed, attempt, len(body),
+        )  # fmt: skip
+        exchange = _Exchange(self._connections, prepared, (head, body), self._exchanges, done)
+        exchange.start(watch)
+        return exchange
+
+    # what is the same for every POST to an endpoint
 
     def _prepare(self, endpoint: Endpoint) -> _Prepared:
-        tls: ssl.SSLContext | bool = True
-        if endpoint.ca_file is not None:
-            known = self._authorities.get(endpoint.ca_file)
-            if known is None:
-                known = self._authorities[endpoint.ca_file] = _authorities(endpoint.ca_file)
-            tls = known
         if len(self._prepared) >= _REMEMBERED:  # endpoints of earlier configurations must not pile up
             self._prepared.clear()
-        prepared = self._prepared[id(endpoint)] = _Prepared(endpoint, tls, self._allow_http)
+        prepared = self._prepared[id(endpoint)] = _Prepared(endpoint)
+        try:
+            url = self._url(endpoint)
+            prepared.head = _head(url, endpoint)
+            prepared.origin = self._origin(url, endpoint.ca_file)
+        except _Unusable as unusable:
+            prepared.unusable = unusable
+        if isinstance(endpoint.auth, SignatureAuth):
+            prepared.secrets = endpoint.auth.secrets
         return prepared
 
-    def _socket(self, info: tuple[Any, Any, Any, str, tuple[Any, ...]]) -> socket.socket:
-        trail = _trail.get()
-        trail.connected = True
+    def _url(self, endpoint: Endpoint) -> URL:
         try:
-            return self._make_socket(info)
-        except PermissionError as refused:
-            trail.refused = refused
-            raise
+            url = URL(endpoint.url)
+            host, port = url.raw_host, url.port
+        except ValueError:
+            host = port = None
+            url = URL()
+        if url.scheme != "https" and not (self._allow_http and url.scheme == "http"):
+            said = f"{url.scheme or 'no scheme'}://{url.host or ''}"
+            why = f"{said}: only https is posted to; set egress.allow_http to allow http"
+            raise _Unusable(Failure.EGRESS, why)
+        if not host or port is None:
+            raise _Unusable(Failure.OTHER, "the URL cannot be called: a scheme, a host and a path are expected")
+        return url
+
+    def _origin(self, url: URL, ca_file: str | None) -> Origin:
+        host, port = url.raw_host, url.port
+        assert host is not None and port is not None
+        tls = self._context(ca_file) if url.scheme == "https" else None
+        key = (host, port, None if tls is None else ca_file or "")
+        origin = self._origins.get(key)
+        if origin is None:
+            origin = self._origins[key] = Origin(host, port, tls)
+        return origin
+
+    def _context(self, ca_file: str | None) -> ssl.SSLContext:
+        known = self._contexts.get(ca_file)
+        if known is None:
+            try:
+                known = ssl.create_default_context(cafile=ca_file)
+            except (OSError, ValueError) as error:
+                raise _Unusable(Failure.TLS, f"ca_file {ca_file}: {error}") from error
+            known.set_alpn_protocols(["http/1.1"])
+            self._contexts[ca_file] = known
+        return known
 
 
-class _BadAuthorities(Exception):
-    """The file of authorities cannot be used."""
+def headers_of(endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, now: float) -> dict[str, str]:
+    """The headers that a POST at `now` would have, secrets included, `Host` and `Content-Length` left out."""
+    headers = _fixed(endpoint)
+    if isinstance(endpoint.auth, SignatureAuth):
+        headers |= sign(endpoint.auth.secrets, delivery_id, int(now), body)
+    else:
+        headers |= {"webhook-id": delivery_id, "webhook-timestamp": str(int(now))}
+    return headers | {"lmshooks-attempt": str(attempt)}
 
 
-def _authorities(path: str) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=path)
-    except (OSError, ValueError) as error:
-        raise _BadAuthorities(f"ca_file {path}: {error}") from error
+def _fixed(endpoint: Endpoint) -> dict[str, str]:
+    """The headers that are the same for every POST to an endpoint."""
+    named = {name.lower(): (name, value) for name, value in (*_DEFAULTS, *endpoint.headers)}
+    auth = endpoint.auth
+    if isinstance(auth, BasicAuth):
+        pair = b64encode(f"{auth.username}:{auth.password}".encode()).decode()
+        named["authorization"] = ("Authorization", f"Basic {pair}")
+    elif isinstance(auth, BearerAuth):
+        named["authorization"] = ("Authorization", f"Bearer {auth.token}")
+    return dict(pair for name, pair in named.items() if name not in _OURS)
+
+
+def _head(url: URL, endpoint: Endpoint) -> bytes:
+    """A request's head up to where the headers of one attempt follow."""
+    lines = [f"POST {url.raw_path_qs} HTTP/1.1", f"Host: {url.host_port_subcomponent}"]
+    for name, value in _fixed(endpoint).items():
+        if not _NAME.fullmatch(name) or _UNSAYABLE.search(value):
+            why = f"header {name!r} has a character that no header may have: name and value on one line are expected"
+            raise _Unusable(Failure.OTHER, why)
+        lines.append(f"{name}: {value}")
+    return "".join([line + "\r\n" for line in lines]).encode()
+
+
+class _Exchange:
+    """One POST on its way, until `done` was told."""
+
+    __slots__ = (
+        "_again", "_connection", "_connections", "_done", "_opening", "_prepared", "_request", "_running", "_started",
+        "_timer",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        connections: Connections,
+        prepared: _Prepared,
+        request: tuple[bytes, bytes],
+        running: set[_Exchange],
+        done: Done,
+    ) -> None:
+        self._connections = connections
+        self._prepared = prepared
+        self._request = request
+        self._running = running
+        self._done: Done | None = done
+        self._connection: Connection | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._again = False
+        self._started = time.monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, watch: Watch | None) -> None:
+        """Look for a connection and send."""
+        self._running.add(self)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(self._prepared.endpoint.total_timeout, self._late)
+        connection = self._connections.spare(self._prepared.origin)
+        if connection is None:
+            self._opening = loop.create_task(self._open(watch))
+        else:
+            self._connection = connection
+            connection.request(*self._request, self)
+
+    async def _open(self, watch: Watch | None) -> None:
+        try:
+            async with asyncio.timeout(self._prepared.endpoint.connect_timeout):
+                connection = await self._connections.open(self._prepared.origin, watch)
+        except Exception as error:
+            self._fail(*_why_not_open(error, self._prepared.origin))
+            return
+        self._opening = None
+        self._connection = connection
+        connection.request(*self._request, self)
+
+    # the connection calls these
+
+    def answered(self, status: int, retry_after: str | None, body: bytes) -> None:
+        asked = None if retry_after is None else parse_retry_after(retry_after, time.time())
+        failure = None if 200 <= status < 300 else Failure.REDIRECT if 300 <= status < 400 else Failure.STATUS
+        elapsed = time.monotonic() - self._started
+        self.end(Outcome(status, failure, asked, elapsed, body.decode("utf-8", "replace")))
+
+    def broken(self, error: Exception, silent: bool) -> None:
+        used = self._connection is not None and self._connection.used
+        self._connection = None
+        if used and silent and not self._again and time.monotonic() - self._started <= AT_ONCE:
+            self._again = True
+            self._opening = asyncio.get_running_loop().create_task(self._open(None))
+        else:
+            self._fail(*_why_broken(error))
+
+    # how it ends
+
+    def _late(self) -> None:
+        if self._connection is not None and (there := self._connection.answering) is not None:
+            self._connection.abort()
+            self.answered(*there)
+        else:
+            self._fail(Failure.TIMEOUT, "no answer within the total time-out")
+
+    def _fail(self, failure: Failure, why: str) -> None:
+        self.end(Outcome(None, failure, None, time.monotonic() - self._started, why[:DETAIL_CAP]))
+
+    def end(self, outcome: Outcome) -> None:
+        """Tell how it ended, and let go of what it holds."""
+        done = self._done
+        answered = outcome.status is not None
+        if answered:
+            self._connection = None  # it is spare again, or closed
+        self.abandon()
+        if done is not None:
+            done(outcome)
+
+    def abandon(self) -> None:
+        """Nobody wants to know any more."""
+        self._done = None
+        self._running.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+        if self._opening is not None and not self._opening.done():
+            opening, self._opening = self._opening, None
+            if opening is not asyncio.current_task():
+                opening.cancel()
 
 
 def _plain_socket(info: tuple[Any, Any, Any, str, tuple[Any, ...]]) -> socket.socket:
@@ -232,50 +343,31 @@ def _plain_socket(info: tuple[Any, Any, Any, str, tuple[Any, ...]]) -> socket.so
     return made
 
 
-async def _read(response: aiohttp.ClientResponse) -> str:
-    """The beginning of the answer's body. The connection is used again if the body ended within the cap."""
-    content = response.content
-    kept = bytearray()
-    try:
-        while len(kept) <= BODY_CAP:
-            piece = await content.readany()
-            if not piece:
-                response.release()
-                break
-            kept += piece
-        else:
-            response.close()
-    except Exception as error:  # the status was said: how the body ends changes nothing
-        response.close()
-        if not kept:
-            return f"(the answer's body broke off: {type(error).__name__})"
-    return kept[:DETAIL_CAP].decode("utf-8", "replace")
-
-
-def _classify(error: Exception, trail: _Trail) -> tuple[Failure, str]:
+def _why_not_open(error: Exception, origin: Origin) -> tuple[Failure, str]:
     """Which kind of failure it was, and a line that helps; no URL in it."""
-    if trail.refused is not None:
-        return Failure.EGRESS, str(trail.refused)
     match error:
-        case aiohttp.ConnectionTimeoutError():
-            return Failure.TIMEOUT, "no connection within the connect time-out"
+        case Refused():
+            return Failure.EGRESS, str(error)
+        case NotResolved():
+            return Failure.DNS, str(error)
         case TimeoutError():
-            return Failure.TIMEOUT, "no answer within the total time-out"
-        case aiohttp.ClientConnectorDNSError():
-            return Failure.DNS, f"{error.host}: the name was not resolved: {error.os_error.strerror or error.os_error}"
-        case aiohttp.ClientSSLError() | ssl.SSLError() | ssl.CertificateError():
-            return Failure.TLS, str(error)
-        case _BadAuthorities():
-            return Failure.TLS, str(error)
-        case aiohttp.ClientConnectorError():
-            return Failure.CONNECT, str(error)
-        case aiohttp.InvalidURL():
-            return Failure.OTHER, "the URL cannot be called: a scheme, a host and a path are expected"
-        case aiohttp.ServerDisconnectedError():
-            return Failure.DISCONNECT, "the connection was closed before an answer came"
-        case aiohttp.ClientConnectionError() | ConnectionError():
-            return Failure.DISCONNECT, f"the connection broke: {error}"
-        case aiohttp.ClientPayloadError():
-            return Failure.DISCONNECT, f"the connection broke: {error}"
+            return Failure.TIMEOUT, "no connection within the connect time-out"
+        case ssl.SSLError():
+            return Failure.TLS, f"{origin.host}:{origin.port}: {error}"
+        case OSError():
+            why = os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+            return Failure.CONNECT, f"{origin.host}:{origin.port}: {why}"
         case _:
             return Failure.OTHER, f"{type(error).__name__}: {error}"
+
+
+def _why_broken(error: Exception) -> tuple[Failure, str]:
+    match error:
+        case NotHttp():
+            return Failure.OTHER, str(error)
+        case NoAnswer():
+            return Failure.DISCONNECT, str(error)
+        case ssl.SSLError():
+            return Failure.TLS, f"the connection broke: {error}"
+        case _:
+            return Failure.DISCONNECT, f"the connection broke: {error or type(error).__name__}"

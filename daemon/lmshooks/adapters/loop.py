@@ -2,7 +2,8 @@
 
     group, log, state topic, answers ──> an input, with `now` ──> Dispatcher
                                                                      │ take()
-    Post Read Commit WriteState Bury AskEnd  <── a task each ────────┤
+    Post                                     <── begun at once ──────┤
+    Read Commit WriteState Bury AskEnd       <── a task each ────────┤
     Start Hold                               <── at once ────────────┤
     facts                                    ──> log and metrics ────┘
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Hold, Post, Read, Start, WriteState
@@ -23,7 +25,7 @@ from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.events import Record
 from lmshooks.core.facts import Fact
 from lmshooks.core.positions import Partition
-from lmshooks.core.retrying import Failure, Outcome
+from lmshooks.core.retrying import Outcome
 from lmshooks.core.stats import Stats
 from lmshooks.core.subscriptions import Endpoint
 
@@ -34,9 +36,11 @@ HURRIED = 2.0
 
 
 class Poster(Protocol):
-    """Posts once; raises nothing."""
+    """Posts once; raises nothing. Tells how it ended after `begin` has returned, exactly once."""
 
-    async def post(self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes) -> Outcome: ...
+    def begin(
+        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Callable[[Outcome], None]
+    ) -> None: ...
 
 
 class Feeds(Protocol):
@@ -107,6 +111,8 @@ class Loop:
         self._timer: asyncio.TimerHandle | None = None
         self._planned = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._answers: list[tuple[Post, Outcome]] = []
+        """What the machine is told together, when the loop comes round: a turn for all, not one for each."""
         self._turned: asyncio.Future[None] = self._loop.create_future()
         self.failed: asyncio.Future[None] = self._loop.create_future()
         """Ends with the exception that broke the machine."""
@@ -258,7 +264,9 @@ class Loop:
         match command:
             case Post():
                 self.posted += 1
-                self._spawn(self._post(command))
+                self._ports.poster.begin(
+                    command.endpoint, command.delivery_id, command.attempt, command.body, partial(self._answered, command)
+                )
             case Commit():
                 self._spawn(self._commit(command))
             case WriteState():
@@ -286,13 +294,14 @@ class Loop:
             # A port that raises what it must not leaves a command without an answer: the machine would wait for ever.
             self.failed.set_exception(error)
 
-    async def _post(self, post: Post) -> None:
-        began = self._loop.time()
-        try:
-            outcome = await self._ports.poster.post(post.endpoint, post.delivery_id, post.attempt, post.body)
-        except Exception as error:
-            outcome = Outcome(None, Failure.OTHER, None, self._loop.time() - began, f"{type(error).__name__}: {error}")
-        self._input(lambda now: self._machine.attempted(post, outcome, now))
+    def _answered(self, post: Post, outcome: Outcome) -> None:
+        if not self._answers:
+            self._loop.call_soon(self._tell_answers)
+        self._answers.append((post, outcome))
+
+    def _tell_answers(self) -> None:
+        answers, self._answers = self._answers, []
+        self._input(lambda now: self._machine.answered(answers, now))
 
     async def _commit(self, commit: Commit) -> None:
         ok = await self._ports.feeds.commit(commit.partition, commit.offset, commit.metadata)

@@ -4,25 +4,29 @@ The system's resolver blocks a thread for as long as a name server is silent: te
 pool has four threads, or a few, so a handful of such names would stop all the others. Here every lookup has a thread of
 its own, and a name that was slow once waits in a line of its own until it is quick again:
 
-    name ──> slow last time? ──no──> at most QUICK at once ──┐
-                    └──────────yes─> at most SLOW at once ───┴──> getaddrinfo in a thread
+    name ──> an address already? known for less than KEPT? asked for by another? ──yes──> that
+               │ no
+               └─> slow last time? ──no──> at most QUICK at once ──┐
+                         └──────────yes─> at most SLOW at once ───┴──> getaddrinfo in a thread
 
-A POST that is given up does not end its lookup, and the threads are not waited for when the process ends. The answers
-are kept by aiohttp (ten seconds), which also asks once where several POSTs want one name.
+A POST that is given up does not end its lookup, and the threads are not waited for when the process ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from aiohttp.abc import AbstractResolver, ResolveResult
+from lmshooks.adapters.egress import AddressInfo
 
+KEPT = 10.0
+"""Seconds for which an answer holds."""
 QUICK = 64
 """Lookups at once of names that were quick, or are new."""
 SLOW = 8
@@ -30,14 +34,14 @@ SLOW = 8
 PATIENCE = 1.0
 """Seconds."""
 _REMEMBERED = 4096
-_NUMERIC = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
-Lookup = Callable[..., list[tuple[Any, Any, int, str, tuple[Any, ...]]]]
+Lookup = Callable[..., Sequence[AddressInfo]]
 """`socket.getaddrinfo`, or what answers like it."""
+_Name = tuple[str, int]
 
 
-class Resolver(AbstractResolver):
-    """For `aiohttp.TCPConnector(resolver=...)`. Make it inside the running loop."""
+class Resolver:
+    """Looks names up. Make it inside the running loop."""
 
     def __init__(self, lookup: Lookup = socket.getaddrinfo) -> None:
         self._lookup = lookup
@@ -45,28 +49,47 @@ class Resolver(AbstractResolver):
         self._quick = asyncio.Semaphore(QUICK)
         self._slow = asyncio.Semaphore(SLOW)
         self._were_slow: set[str] = set()
+        self._known: dict[_Name, tuple[float, Sequence[AddressInfo]]] = {}
+        self._asked: dict[_Name, asyncio.Task[Sequence[AddressInfo]]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """The addresses of a name, in the system's order. Raises OSError (socket.gaierror) where it has none."""
-        async with self._slow if host in self._were_slow else self._quick:
-            began = time.monotonic()
-            try:
-                return await self._in_thread(host, port, family)
-            finally:
-                if time.monotonic() - began <= PATIENCE:
-                    self._were_slow.discard(host)
-                elif len(self._were_slow) < _REMEMBERED:
-                    self._were_slow.add(host)
+    async def addresses(self, host: str, port: int) -> Sequence[AddressInfo]:
+        """Where a host is, in the system's order. Raises OSError (socket.gaierror) where it has no address."""
+        if _is_address(host):
+            return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        name = (host, port)
+        until, found = self._known.get(name, (0.0, ()))
+        if time.monotonic() < until:
+            return found
+        asked = self._asked.get(name)
+        if asked is None:
+            asked = self._asked[name] = self._loop.create_task(self._ask(name))
+            asked.add_done_callback(lambda task: task.cancelled() or task.exception())  # all who asked may be gone
+        # The time-out of one who asks must not end the lookup for the others.
+        return await asyncio.shield(asked)
 
-    async def close(self) -> None:
-        """Nothing to close: a thread ends with its lookup."""
+    async def _ask(self, name: _Name) -> Sequence[AddressInfo]:
+        host = name[0]
+        try:
+            async with self._slow if host in self._were_slow else self._quick:
+                began = time.monotonic()
+                try:
+                    found = await self._in_thread(name)
+                finally:
+                    if time.monotonic() - began <= PATIENCE:
+                        self._were_slow.discard(host)
+                    elif len(self._were_slow) < _REMEMBERED:
+                        self._were_slow.add(host)
+        finally:
+            del self._asked[name]
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[name] = (time.monotonic() + KEPT, found)
+        return found
 
-    async def _in_thread(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-        answer: asyncio.Future[list[ResolveResult]] = self._loop.create_future()
+    async def _in_thread(self, name: _Name) -> Sequence[AddressInfo]:
+        answer: asyncio.Future[Sequence[AddressInfo]] = self._loop.create_future()
 
-        def tell(told: list[ResolveResult] | BaseException) -> None:
+        def tell(told: Sequence[AddressInfo] | BaseException) -> None:
             if answer.done():  # cancelled meanwhile
                 return
             if isinstance(told, BaseException):
@@ -75,27 +98,21 @@ class Resolver(AbstractResolver):
                 answer.set_result(told)
 
         def look_up() -> None:
-            told: list[ResolveResult] | BaseException
+            told: Any
             try:
-                told = _results(host, self._lookup(host, port, family, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG))
+                told = self._lookup(*name, 0, socket.SOCK_STREAM, 0, socket.AI_ADDRCONFIG)
             except BaseException as error:  # whatever it is, the one who asked is told
                 told = error
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
                 self._loop.call_soon_threadsafe(tell, told)
 
-        threading.Thread(target=look_up, name=f"look up {host}", daemon=True).start()
+        threading.Thread(target=look_up, name=f"look up {name[0]}", daemon=True).start()
         return await answer
 
 
-def _results(host: str, infos: list[tuple[Any, Any, int, str, tuple[Any, ...]]]) -> list[ResolveResult]:
-    """What aiohttp wants to know of each address."""
-    results = []
-    for family, _, protocol, _, address in infos:
-        literal, port = address[:2]
-        if family == socket.AF_INET6 and len(address) > 3 and address[3]:
-            # A link-local address means nothing without the interface that it is on.
-            literal = socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0]
-        results.append(
-            ResolveResult(hostname=host, host=literal, port=port, family=family, proto=protocol, flags=_NUMERIC)
-        )
-    return results
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

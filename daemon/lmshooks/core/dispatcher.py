@@ -237,9 +237,14 @@ class Dispatcher:
 
     def attempted(self, post: Post, outcome: Outcome, now: float) -> None:
         """The answer to a Post."""
-        reason = self.posting.attempted(post, outcome, now)
-        if reason is not None:
-            self.suspend(post.subscription_id, reason, now)
+        self.answered(((post, outcome),), now)
+
+    def answered(self, answers: Sequence[tuple[Post, Outcome]], now: float) -> None:
+        """The answers to Posts, in the order in which they came."""
+        for post, outcome in answers:
+            reason = self.posting.attempted(post, outcome, now)
+            if reason is not None:
+                self.suspend(post.subscription_id, reason, now)
         self._turn(now)
 
     # suspensions and the operator
