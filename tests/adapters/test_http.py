@@ -9,8 +9,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from lmshooks import __version__
-from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.connections import BODY_CAP, DETAIL_CAP
+from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
 from lmshooks.core.retrying import Failure
 from lmshooks.core.signing import parse_secret

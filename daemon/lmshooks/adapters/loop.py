@@ -265,7 +265,11 @@ class Loop:
             case Post():
                 self.posted += 1
                 self._ports.poster.begin(
-                    command.endpoint, command.delivery_id, command.attempt, command.body, partial(self._answered, command)
+                    command.endpoint,
+                    command.delivery_id,
+                    command.attempt,
+                    command.body,
+                    partial(self._answered, command),
                 )
             case Commit():
                 self._spawn(self._commit(command))
