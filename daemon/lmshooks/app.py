@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,8 +46,6 @@ from lmshooks.core.comparing import outline_of
 from lmshooks.core.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
-    from aiohttp import TraceConfig
-
     from lmshooks.config import DaemonSettings, Loaded
     from lmshooks.core.configuration import Schedule
 
@@ -330,10 +328,10 @@ class Daemon:
         return Standing(health.alive, not self._not_ready(), summary)
 
 
-def poster_of(settings: DaemonSettings, traces: Sequence[TraceConfig] = ()) -> Poster:
+def poster_of(settings: DaemonSettings) -> Poster:
     """What posts deliveries: the daemon's, and that of `lmshooks test`. Make it inside the running loop."""
     guard = socket_factory(Guard(settings.egress.allow_networks))
-    return Poster(guard, allow_http=settings.egress.allow_http, resolver=Resolver(), traces=traces)
+    return Poster(guard, allow_http=settings.egress.allow_http, resolver=Resolver())
 
 
 class _Later:

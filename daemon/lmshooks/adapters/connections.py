@@ -21,7 +21,8 @@ import httptools
 from aiohappyeyeballs import start_connection
 
 from lmshooks.adapters.egress import AddressInfo
-from lmshooks.adapters.resolving import Resolver
+from lmshooks.adapters.phases import Phases
+from lmshooks.adapters.resolving import Resolver, is_address
 
 HEAD_CAP = 64 * 1024
 """Bytes of an answer's head that are read."""
@@ -38,9 +39,6 @@ EYEBALLS = 0.25
 
 SocketFactory = Callable[[AddressInfo], socket.socket]
 """Makes the socket of one connection attempt; refuses its address with a PermissionError."""
-
-Watch = Callable[[str], None]
-"""Told as the phases of a first request end: `resolved`, `connected`, `secured`, `sent`, and `answering`."""
 
 
 class NotResolved(Exception):
@@ -90,7 +88,6 @@ class Connection(asyncio.Protocol):
         self.used = False
         """Whether it has brought an answer before: only then can the other side have tired of it."""
         self.idle_since = 0.0
-        self.watch: Watch | None = None
         self._connections = connections
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)
@@ -109,8 +106,6 @@ class Connection(asyncio.Protocol):
         """Send a request; `asker` is told how it ends."""
         self._asker = asker
         self._transport.writelines((head, body))
-        if self.watch is not None:
-            self.watch("sent")
 
     def abort(self) -> None:
         """Close at once; nobody is told."""
@@ -137,9 +132,6 @@ class Connection(asyncio.Protocol):
             self._connections.gone(self)
             self._transport.abort()
             return
-        if self.watch is not None:
-            self.watch("answering")
-            self.watch = None
         self._received += len(data)
         try:
             self._parser.feed_data(data)
@@ -213,6 +205,33 @@ class Connection(asyncio.Protocol):
             asker.broken(error, not self._received)
 
 
+class Watched(Connection):
+    """A connection that tells of its request."""
+
+    def __init__(self, connections: Connections, origin: Origin, phases: Phases) -> None:
+        super().__init__(connections, origin)
+        self._phases = phases
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._phases.address = str(transport.get_extra_info("peername", ("",))[0])
+
+    def request(self, head: bytes, body: bytes, asker: Asker) -> None:
+        self._phases.sent(head)
+        super().request(head, body, asker)
+
+    def data_received(self, data: bytes) -> None:
+        self._phases.mark("answering")
+        super().data_received(data)
+
+    def on_status(self, reason: bytes) -> None:
+        self._phases.reason = reason.decode("latin-1")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._phases.response_headers.append((name.decode("latin-1"), value.decode("latin-1")))
+        super().on_header(name, value)
+
+
 class Connections:
     """Opens connections and keeps those that are not in use. Make it inside the running loop."""
 
@@ -234,7 +253,7 @@ class Connections:
                 return connection
         return None
 
-    async def open(self, origin: Origin, watch: Watch | None = None) -> Connection:
+    async def open(self, origin: Origin, phases: Phases | None = None) -> Connection:
         """A new connection. Raises NotResolved, Refused, ssl's errors, and OSError where nobody answers."""
         refused: list[PermissionError] = []
 
@@ -245,13 +264,15 @@ class Connections:
                 refused.append(error)
                 raise
 
+        if phases is not None and not is_address(origin.host):
+            phases.mark("asked")
         try:
             addresses = await self._resolver.addresses(origin.host, origin.port)
         except (OSError, UnicodeError) as error:
             why = getattr(error, "strerror", None) or str(error)
             raise NotResolved(f"{origin.host}: the name was not resolved: {why}") from error
-        if watch is not None:
-            watch("resolved")
+        if phases is not None:
+            phases.mark("resolved")
         try:
             connected = await start_connection(
                 addresses, happy_eyeballs_delay=EYEBALLS, interleave=1, loop=self._loop, socket_factory=make
@@ -260,11 +281,11 @@ class Connections:
             if refused:
                 raise Refused(str(refused[0])) from error
             raise
-        if watch is not None:
-            watch("connected")
+        if phases is not None:
+            phases.mark("connected")
         try:
             _, connection = await self._loop.create_connection(
-                lambda: Connection(self, origin),
+                lambda: Connection(self, origin) if phases is None else Watched(self, origin, phases),
                 sock=connected,
                 ssl=origin.tls,
                 server_hostname=origin.host if origin.tls is not None else None,
@@ -272,10 +293,8 @@ class Connections:
         except BaseException:
             connected.close()
             raise
-        if watch is not None:
-            if origin.tls is not None:
-                watch("secured")
-            connection.watch = watch
+        if phases is not None and origin.tls is not None:
+            phases.mark("secured")
         return connection
 
     def keep(self, connection: Connection) -> None:

@@ -35,8 +35,8 @@ from lmshooks.adapters.connections import (
     Origin,
     Refused,
     SocketFactory,
-    Watch,
 )
+from lmshooks.adapters.phases import Phases
 from lmshooks.adapters.resolving import Resolver
 from lmshooks.core.retrying import Failure, Outcome, parse_retry_after
 from lmshooks.core.signing import sign, signature
@@ -114,11 +114,11 @@ class Poster:
         self._begin(endpoint, delivery_id, attempt, body, done, None)
 
     async def post(
-        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, watch: Watch | None = None
+        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, phases: Phases | None = None
     ) -> Outcome:
         """The same, for one who waits: how it ended. Cancelling it closes the connection."""
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        exchange = self._begin(endpoint, delivery_id, attempt, body, ended.set_result, watch)
+        exchange = self._begin(endpoint, delivery_id, attempt, body, ended.set_result, phases)
         try:
             return await ended
         finally:
@@ -126,7 +126,7 @@ class Poster:
                 exchange.abandon()
 
     def _begin(
-        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Done, watch: Watch | None
+        self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Done, phases: Phases | None
     ) -> _Exchange | None:
         prepared = self._prepared.get(id(endpoint))
         if prepared is None or prepared.endpoint is not endpoint:
@@ -144,7 +144,7 @@ class Poster:
             prepared.head, identity, now, signed, attempt, len(body),
         )  # fmt: skip
         exchange = _Exchange(self._connections, prepared, (head, body), self._exchanges, done)
-        exchange.start(watch)
+        exchange.start(phases)
         return exchange
 
     # what is the same for every POST to an endpoint
@@ -260,22 +260,22 @@ class _Exchange:
         self._started = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, watch: Watch | None) -> None:
+    def start(self, phases: Phases | None) -> None:
         """Look for a connection and send."""
         self._running.add(self)
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._prepared.endpoint.total_timeout, self._late)
         connection = self._connections.spare(self._prepared.origin)
         if connection is None:
-            self._opening = loop.create_task(self._open(watch))
+            self._opening = loop.create_task(self._open(phases))
         else:
             self._connection = connection
             connection.request(*self._request, self)
 
-    async def _open(self, watch: Watch | None) -> None:
+    async def _open(self, phases: Phases | None) -> None:
         try:
             async with asyncio.timeout(self._prepared.endpoint.connect_timeout):
-                connection = await self._connections.open(self._prepared.origin, watch)
+                connection = await self._connections.open(self._prepared.origin, phases)
         except Exception as error:
             self._fail(*_why_not_open(error, self._prepared.origin))
             return

@@ -54,7 +54,7 @@ class Resolver:
 
     async def addresses(self, host: str, port: int) -> Sequence[AddressInfo]:
         """Where a host is, in the system's order. Raises OSError (socket.gaierror) where it has no address."""
-        if _is_address(host):
+        if is_address(host):
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
         name = (host, port)
         until, found = self._known.get(name, (0.0, ()))
@@ -110,7 +110,8 @@ class Resolver:
         return await answer
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is written as an address, IPv4 or IPv6, and no name."""
     try:
         ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -17,7 +17,7 @@ from lmshooks.cli.subject import Subject, event_options, sample, subject_of
 from lmshooks.core.durations import spell
 
 if TYPE_CHECKING:
-    from lmshooks.cli.phases import Phases
+    from lmshooks.adapters.phases import Phases
     from lmshooks.cli.request import Request
     from lmshooks.config import Loaded
     from lmshooks.core.events import Event
@@ -216,8 +216,8 @@ class Trial(NamedTuple):
 
 
 def _try(loaded: Loaded, one: Subscription, subject: Subject, event: Event) -> Trial:
+    from lmshooks.adapters.phases import Phases
     from lmshooks.app import poster_of
-    from lmshooks.cli.phases import Phases, TimedLoop
     from lmshooks.cli.request import request_of
     from lmshooks.core.retrying import judge
 
@@ -225,17 +225,13 @@ def _try(loaded: Loaded, one: Subscription, subject: Subject, event: Event) -> T
     request = request_of(one, subject.partition, event)
 
     async def post() -> Outcome:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, TimedLoop)
-        loop.phases = phases
-        poster = poster_of(loaded.daemon, [phases.trace(tls=request.url.startswith("https"))])
+        poster = poster_of(loaded.daemon)
         try:
-            return await poster.post(one.endpoint, request.delivery_id, 1, request.body)
+            return await poster.post(one.endpoint, request.delivery_id, 1, request.body, phases)
         finally:
             await poster.close()
 
-    with asyncio.Runner(loop_factory=TimedLoop) as runner:
-        outcome = runner.run(post())
+    outcome = asyncio.run(post())
     return Trial(event, subject.source, request, outcome, phases, judge(outcome, 1, 0))
 
 
