@@ -18,9 +18,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import httptools
-from aiohappyeyeballs import start_connection
+from aiohappyeyeballs import AddrInfoType, start_connection
 
-from lmshooks.adapters.egress import AddressInfo
 from lmshooks.adapters.phases import Phases
 from lmshooks.adapters.resolving import Resolver, is_address
 
@@ -37,7 +36,7 @@ MOST_IDLE = 2000
 EYEBALLS = 0.25
 """Seconds after which the next address of a name is tried beside the one that does not answer (RFC 8305)."""
 
-SocketFactory = Callable[[AddressInfo], socket.socket]
+SocketFactory = Callable[[AddrInfoType], socket.socket]
 """Makes the socket of one connection attempt; refuses its address with a PermissionError."""
 
 
@@ -257,7 +256,7 @@ class Connections:
         """A new connection. Raises NotResolved, Refused, ssl's errors, and OSError where nobody answers."""
         refused: list[PermissionError] = []
 
-        def make(info: AddressInfo) -> socket.socket:
+        def make(info: AddrInfoType) -> socket.socket:
             try:
                 return self._make_socket(info)
             except PermissionError as error:

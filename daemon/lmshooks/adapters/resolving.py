@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lmshooks.adapters.egress import AddressInfo
+from aiohappyeyeballs import AddrInfoType
 
 KEPT = 10.0
 """Seconds for which an answer holds."""
@@ -35,7 +35,7 @@ PATIENCE = 1.0
 """Seconds."""
 _REMEMBERED = 4096
 
-Lookup = Callable[..., Sequence[AddressInfo]]
+Lookup = Callable[..., Sequence[AddrInfoType]]
 """`socket.getaddrinfo`, or what answers like it."""
 _Name = tuple[str, int]
 
@@ -49,10 +49,10 @@ class Resolver:
         self._quick = asyncio.Semaphore(QUICK)
         self._slow = asyncio.Semaphore(SLOW)
         self._were_slow: set[str] = set()
-        self._known: dict[_Name, tuple[float, Sequence[AddressInfo]]] = {}
-        self._asked: dict[_Name, asyncio.Task[Sequence[AddressInfo]]] = {}
+        self._known: dict[_Name, tuple[float, Sequence[AddrInfoType]]] = {}
+        self._asked: dict[_Name, asyncio.Task[Sequence[AddrInfoType]]] = {}
 
-    async def addresses(self, host: str, port: int) -> Sequence[AddressInfo]:
+    async def addresses(self, host: str, port: int) -> Sequence[AddrInfoType]:
         """Where a host is, in the system's order. Raises OSError (socket.gaierror) where it has no address."""
         if is_address(host):
             return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
@@ -67,7 +67,7 @@ class Resolver:
         # The time-out of one who asks must not end the lookup for the others.
         return await asyncio.shield(asked)
 
-    async def _ask(self, name: _Name) -> Sequence[AddressInfo]:
+    async def _ask(self, name: _Name) -> Sequence[AddrInfoType]:
         host = name[0]
         try:
             async with self._slow if host in self._were_slow else self._quick:
@@ -86,10 +86,10 @@ class Resolver:
         self._known[name] = (time.monotonic() + KEPT, found)
         return found
 
-    async def _in_thread(self, name: _Name) -> Sequence[AddressInfo]:
-        answer: asyncio.Future[Sequence[AddressInfo]] = self._loop.create_future()
+    async def _in_thread(self, name: _Name) -> Sequence[AddrInfoType]:
+        answer: asyncio.Future[Sequence[AddrInfoType]] = self._loop.create_future()
 
-        def tell(told: Sequence[AddressInfo] | BaseException) -> None:
+        def tell(told: Sequence[AddrInfoType] | BaseException) -> None:
             if answer.done():  # cancelled meanwhile
                 return
             if isinstance(told, BaseException):
