@@ -104,7 +104,7 @@ def test_a_value_without_a_stamp_over_an_accepted_one_is_written_over_by_the_own
     one = stage.begin()
     stage.produce()
     stage.feed(one)
-    stage.checkpoint(one, 3)
+    stage.checkpoints(one, 3)
     assert LANE in stage.world.state.live_lanes()
     stage.world.state.append([(LANE, b"rubbish")], stage.world.now)
     stage.follow(one)
@@ -195,17 +195,17 @@ def test_a_roster_that_no_partition_names_is_removed_after_the_compaction_lag_an
     one = stage.begin()
     first = roster_key(one.machine.context.roster_digest)
     stage.subscribe(one, t=subscription("t"))
-    stage.checkpoint(one, 2)
+    stage.checkpoints(one, 2)
     second = roster_key(one.machine.context.roster_digest)
     assert {first, second} <= {entry.key for entry in stage.world.state.entries if entry.value}
     stage.world.now += stage.world.bounds.lag + 1
     stage.produce()
     stage.feed(one)
-    stage.checkpoint(one, 2)
+    stage.checkpoints(one, 2)
     removed = {entry.key for entry in stage.world.state.entries if entry.value is None}
     assert first in removed
     assert second not in removed
     stage.world.state.append([(second, None)], stage.world.now)  # somebody who did not know yet that it is in use
     stage.follow(one)
-    stage.checkpoint(one, 2)
+    stage.checkpoints(one, 2)
     assert [entry.value for entry in stage.world.state.entries if entry.key == second][-1] is not None

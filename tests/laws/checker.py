@@ -83,6 +83,7 @@ class Checker:
     """Subscriptions that an operator ever retired without backlog, or removed for good."""
     letter_floor: dict[Partition, int] = field(default_factory=dict)
     tenures: dict[tuple[str, Partition], int] = field(default_factory=dict)
+    owners: dict[tuple[Partition, int], str] = field(default_factory=dict)
     checkpoints: dict[tuple[str, Partition, int], list[float]] = field(default_factory=lambda: defaultdict(list))
     windows: dict[tuple[str, Partition], list[said.WindowClosed]] = field(default_factory=lambda: defaultdict(list))
     ends: dict[tuple[str, Partition], int] = field(default_factory=dict)
@@ -138,6 +139,8 @@ class Checker:
         self.counts[type(fact).__name__] += 1
         match fact:
             case said.Claimed():
+                if self.owners.setdefault((fact.partition, fact.tenure), instance) != instance:
+                    raise Violation("10", f"two have one tenure: {instance} and {self.owners}")
                 self.tenures[instance, fact.partition] = fact.tenure
             case said.Checkpointed():
                 self._checkpointed(instance, fact, now)
@@ -158,7 +161,7 @@ class Checker:
             case said.StateLost() | said.Unreadable() | said.Skipped() | said.Expired():
                 if isinstance(fact, self.allowed):
                     return
-                raise Violation("said", f"nothing was lost or moved: {fact}")
+                raise Violation("1", f"nothing was lost or moved: {fact}")
 
     def _checkpointed(self, instance: str, fact: said.Checkpointed, now: float) -> None:
         began = now - fact.elapsed
@@ -326,7 +329,8 @@ class Checker:
         current = self.tenures.get((request.instance, request.facts[0].partition), -1)
         for fact in request.facts:
             key = (request.post.subscription_id, fact.id)
-            if status == 200 and current == request.tenure:
+            settled = self.settled.get(key)
+            if status == 200 and current == request.tenure and (not settled or settled.tenure <= current):
                 self.settled[key] = Settled(request.instance, request.tenure, now)
             first = self.firsts.get(key)
             if status in (400, 413, 422) and first is not None and first.id == request.post.delivery_id:

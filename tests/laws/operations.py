@@ -215,15 +215,15 @@ def load(world: World, instance: Instance, version: int) -> None:
 # reading
 
 
-def read(world: World, instance: Instance, faults: bool) -> bool:
-    """The second reader answers."""
+def read(world: World, instance: Instance, faults: bool, limit: int | None = None) -> bool:
+    """The second reader answers, with so many records at most, or a few."""
     if not instance.reads:
         return False
     asked = instance.reads.pop(world.rng.randrange(len(instance.reads)))
     if faults and world.rng.random() < 0.05:
         world.call(instance, "read_failed", asked)
         return True
-    records, after = world.sources[asked.partition].read(asked.offset, asked.end, world.rng.randint(1, 8))
+    records, after = world.sources[asked.partition].read(asked.offset, asked.end, limit or world.rng.randint(1, 8))
     world.call(instance, "swept", asked, records, after)
     return True
 

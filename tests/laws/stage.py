@@ -14,23 +14,24 @@ from lmshooks.core.commands import WriteState
 from lmshooks.core.configuration import Configuration
 from lmshooks.core.positions import Partition
 from lmshooks.core.subscriptions import Endpoint, Order, RetryPolicy, Subscription
+from lmshooks.core.sweeping import BOARDING
 from tests.laws import operations as op
 from tests.laws.ending import Ending
 from tests.laws.endpoints import Request, outcome
 from tests.laws.logs import Fact
-from tests.laws.settings import FOREVER, LIVE, WINDOWED, Every
+from tests.laws.settings import FOREVER, LIVE, WINDOWED, WINDOWS
 from tests.laws.world import Bounds, Instance, World
 
 P = Partition("events", 0)
-NOW, LATER = LIVE[0], WINDOWED[0]
-"""An event name that is sent at once, and one that waits for its window."""
+NOW, LATER, UNWANTED = LIVE[0], WINDOWED[0], "CI_STATS"
+"""An event name that is sent at once, one that waits for its window, one that nobody wants."""
 
 
 def subscription(name: str, **fields: object) -> Subscription:
-    """One that wants everything of everybody, an event a POST, one POST at a time; its retries are a second apart."""
+    """One that wants nearly everything, an event a POST, one POST at a time; its retries are a second apart."""
     plain = Subscription(
-        name, "*", ("*",), Endpoint(f"https://{name}.example"), order=Order.ACCOUNT, max_in_flight=1, max_events=1,
-        queue_events=4, retry=RetryPolicy(1.0, 1.0, FOREVER, 0.0),
+        name, "*", (*LIVE, *WINDOWED), Endpoint(f"https://{name}.example"), order=Order.ACCOUNT, max_in_flight=1,
+        max_events=1, queue_events=4, retry=RetryPolicy(1.0, 1.0, FOREVER, 0.0),
     )  # fmt: skip
     return replace(plain, **fields)  # type: ignore[arg-type]
 
@@ -38,15 +39,12 @@ def subscription(name: str, **fields: object) -> Subscription:
 class Stage:
     """The world of one scripted play."""
 
-    def __init__(
-        self, *subscriptions: Subscription, bounds: Bounds | None = None, window: float = 60.0, grace: float = FOREVER
-    ) -> None:
+    def __init__(self, *subscriptions: Subscription, bounds: Bounds | None = None, grace: float = FOREVER) -> None:
         first = Configuration(
-            {one.id: one for one in subscriptions}, {"default": Every(window), "slow": Every(40 * window)}, {}, grace,
-            "v0",
+            {one.id: one for one in subscriptions}, WINDOWS, {}, grace, "v0",
         )  # fmt: skip
         self.world = World(0, bounds or Bounds(instances=3), first)
-        self.world.now -= self.world.now % (40 * window)  # both windows have just closed
+        self.world.now -= self.world.now % 120  # both windows have just closed
         self.world.checker.earliest = self.world.bounds.earliest
         self.ending = Ending(self.world, {})
 
@@ -134,16 +132,18 @@ class Stage:
             pass
 
     def sweep(self, instance: Instance) -> None:
-        """Its second reader answers until nothing more is asked."""
+        """What is due boards a sweep, and the second reader answers until nothing more is asked."""
+        self.world.now += BOARDING + 0.1
         self.wake(instance)
-        while op.read(self.world, instance, False):
+        while op.read(self.world, instance, False, 1000):
             pass
 
     # the endpoints
 
-    def arrive(self, instance: Instance, name: str, status: int = 200) -> list[Request]:
+    def arrive(self, instance: Instance, name: str, status: int = 200, only: str = "") -> list[Request]:
         """What is on its way to a subscription reaches its endpoint, which decides; the answers are not back yet."""
         found = [one for one in instance.requests if one.post.subscription_id == name and not one.arrived]
+        found = [one for one in found if not only or only in [fact.id for fact in one.facts]]
         assert found, f"nothing is on its way to {name}"
         for request in found:
             request.arrived = True
@@ -152,9 +152,9 @@ class Stage:
             self.world.checker.arrived(request)
         return found
 
-    def answer(self, instance: Instance, name: str, status: int = 200) -> list[Request]:
-        """What is on its way to a subscription is answered so."""
-        found = self.arrive(instance, name, status)
+    def answer(self, instance: Instance, name: str, status: int = 200, only: str = "") -> list[Request]:
+        """What is on its way to a subscription (or that with one event alone) is answered so."""
+        found = self.arrive(instance, name, status, only)
         for request in found:
             instance.requests.remove(request)
             self.world.checker.answered(request, self.world.now + 0.001)
@@ -213,15 +213,21 @@ class Stage:
         while op.commit(self.world, instance, False):
             pass
 
-    def checkpoint(self, instance: Instance, times: int = 1) -> None:
-        """Whole checkpoints, from the write to the acknowledged commit, as far as there is anything to write."""
+    def checkpoint(self, instance: Instance) -> None:
+        """A whole checkpoint, from the write to the acknowledged commit, if there is anything to write."""
+        self.world.now += 1.1
+        self.wake(instance)
+        while instance.writes:
+            self.land(instance)
+        self.follow(instance)
+        self.commit(instance)
+
+    def checkpoints(self, instance: Instance, times: int) -> None:
+        """So many checkpoints; before each comes an event that nobody wants, so that there is something to commit."""
         for _ in range(times):
-            self.world.now += 1.1
-            self.wake(instance)
-            while instance.writes:
-                self.land(instance)
-            self.follow(instance)
-            self.commit(instance)
+            self.produce(UNWANTED)
+            self.feed(instance)
+            self.checkpoint(instance)
 
     def close(self, instance: Instance, window: str = "default") -> None:
         """The window's time comes, and its end is decided; nothing of that is durable yet."""

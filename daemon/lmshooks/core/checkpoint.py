@@ -220,7 +220,7 @@ def landed(own: Ownership, offset: int, now: float) -> None:
     own.back_off = 1.0
     for lane in flight.lives:
         if lane.alive and not lane.durable:
-            lane.durable = True
+            lane.durable = lane.identity not in own.ending
         own.to_send[lane] = None
     for name, end in flight.windows.items():
         window = own.windows.get(name)

@@ -86,6 +86,8 @@ class Ownership:
         self.position: Position = (0, 0)
         self.next_target = 0
         self.lanes: dict[tuple[str, Kind], Lane] = {}
+        self.ending: dict[tuple[str, Kind], Lane] = {}
+        """Lanes whose life is over and whose last requests are not answered: who follows them waits."""
         self.exact: dict[Position, list[Lane]] = {}
         self.windows: dict[str, WindowFeed] = {}
         self.sweeps: list[Stream] = []
@@ -154,11 +156,20 @@ class Ownership:
     def end_life(self, lane: Lane) -> None:
         """The lane's life is over; what it held is let go."""
         lane.alive = False
+        if lane.out:
+            self.ending[lane.identity] = lane
         self.context.memory -= lane.queued_bytes
         self.alight(lane)
         self.to_send.pop(lane, None)
         self.store.unknown.add(self.store.lane_key(lane.kind, lane.subscription.id))
         self.dirty = True
+
+    def answered_late(self, lane: Lane) -> None:
+        """An answer to a lane whose life is over changes nothing, but a new life may begin after the last one."""
+        lane.out -= 1
+        if not lane.out and self.ending.get(lane.identity) is lane:
+            del self.ending[lane.identity]
+            self.dirty = self.urgent = True
 
     def give_up(self, lane: Lane, why: str) -> None:
         """An operator's act: what the lane is owed is given up, counted and logged."""

@@ -51,6 +51,8 @@ class Posting:
             for stream in (*own.sweeps, *(one.stream for one in own.windows.values() if one.stream)):
                 if stream.waits_for is lane:
                     sweeping.pump(own, stream, now)
+        else:
+            own.answered_late(lane)
         return reason
 
     def _judged(
