@@ -10,10 +10,12 @@ from lmshooks import __version__
 
 COMMANDS = {
     "demo": ("demo", "Show it at work: a broker, listeners and events on this machine."),
+    "init": ("init", "Write a first configuration, by asking or from options."),
     "check": ("check", "Validate the configuration; every mistake with its line."),
     "plan": ("plan", "Show what a change of configuration would do."),
     "explain": ("explain", "Explain who gets an event, why the others do not, and what is sent."),
     "test": ("trial", "Send a sample to one subscription, and show what it answers."),
+    "secret": ("secret", "Make, rotate and hand over signing secrets."),
     "run": ("run", "Run the daemon."),
     "emit": ("emit", "Write sample events to Kafka."),
     "listen": ("listen", "Run a local listener that verifies deliveries and prints their events."),
