@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 import json
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +20,7 @@ import click
 
 from lmshooks import samples
 from lmshooks.cli import settings
+from lmshooks.cli.completing import event_names
 
 WRONG, UNREACHABLE = 1, 2
 
@@ -85,12 +85,6 @@ def records_of(lines: IO[bytes]) -> Iterator[Record]:
             raise BadLine(f"line {number}: expected an object with accountId (an envelope, or one event)")
         events = record.get("events")
         yield str(record["accountId"]).encode(), value, len(events) if isinstance(events, list) else 1
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """` (did you mean X?)`, or nothing where nothing is near."""
-    close = difflib.get_close_matches(name, known, 1, 0.5) or difflib.get_close_matches(name.upper(), known, 1, 0.5)
-    return f" (did you mean {close[0]}?)" if close else ""
 
 
 async def write(
@@ -158,7 +152,14 @@ Examples:
   lmshooks emit --file captured.jsonl --topic lms.events --bootstrap localhost:9092"""
 )
 @settings.config_option
-@click.option("--event", "names", multiple=True, metavar="NAME", help="Only this event. Repeatable. [default: a mix]")
+@click.option(
+    "--event",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=event_names,
+    help="Only this event. Repeatable. [default: a mix]",
+)
 @click.option("--force", is_flag=True, help="Write event names that are not in the catalogue, too.")
 @click.option("--count", default=100, show_default=True, type=click.IntRange(0), help="Events; 0: until Ctrl-C.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Events a second. [default: as fast as it goes]")
@@ -200,7 +201,7 @@ def emit(
     for name in names:
         if name not in samples.MIX and not force:
             raise click.UsageError(
-                f"{name} is not in the catalogue{nearest(name, list(samples.MIX))}; --force writes it anyway"
+                f"{name} is not in the catalogue{settings.nearest(name, samples.MIX)}; --force writes it anyway"
             )
     if events_per_record is not None and events_per_record > 1 and not enveloped:
         raise click.UsageError("--events-per-record needs --envelope: a bare record holds one event")
