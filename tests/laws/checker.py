@@ -1,6 +1,6 @@
 """Were the laws kept? The history of a run as the outside sees it, judged while it happens and at its end.
 
-Laws 1 to 6, 8 to 12 of the design, as its model rewords them. What is promised is computed from what producers wrote
+Laws 1 to 6 and 9 to 12 of the design, as its model rewords them. What is promised is computed from what producers wrote
 and from which configurations were in use; nothing is read out of the machine but its facts.
 """
 
@@ -20,8 +20,9 @@ from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition, Position
 from lmshooks.core.records import parse_key
 from lmshooks.core.subscriptions import Order, Resume, Subscription
+from tests.laws.coverage import Coverage
 from tests.laws.endpoints import Request
-from tests.laws.logs import Fact, SourceLog
+from tests.laws.logs import Fact, SourceLog, StateLog
 from tests.laws.settings import cadence, wants
 
 KEPT_CHECKPOINTS = 3
@@ -63,6 +64,7 @@ class Checker:
 
     versions: list[Configuration]
     sources: Mapping[Partition, SourceLog]
+    state: StateLog
     facts: dict[str, Fact] = field(default_factory=dict)
     """Every event that was produced, by its id."""
     malformed: set[tuple[Partition, int, int]] = field(default_factory=set)
@@ -101,6 +103,9 @@ class Checker:
     allowed: tuple[type, ...] = ()
     """Facts of damage that the play did on purpose."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def __post_init__(self) -> None:
+        self.coverage = Coverage(self, self.state)
 
     # what happens
 
@@ -187,6 +192,12 @@ class Checker:
                 end = orjson.loads(value).get("to", 0)
                 self.ends[key.name, key.partition] = max(end, self.ends.get((key.name, key.partition), 0))
 
+    def committed(self, partition: Partition, offset: int) -> None:
+        """The group's offset moves."""
+        passed = self.coverage.passed(partition, offset)
+        if passed is not None:
+            raise Violation("4", f"{partition} is committed to {offset}: {passed}")
+
     def _closed(self, fact: said.WindowClosed) -> None:
         if fact.end > self.sources[fact.partition].end:
             raise Violation("11", f"a window ends past the log: {fact}")
@@ -217,7 +228,7 @@ class Checker:
             raise Violation("pause", f"{name} is sent {post.body!r} though it is off at {instance}")
         if len(members) > shape.max_events or [m.position for m in members] != sorted({m.position for m in members}):
             raise Violation("delivery", f"{name}: {[m.position for m in members]}")
-        kinds = {self._kind(fact) for fact in members}
+        kinds = {self.cadence_of(fact) for fact in members}
         request = Request(
             instance, post, members, kinds.pop() if len(kinds) == 1 else None,
             self.tenures.get((instance, partition), -1), now,
@@ -237,7 +248,7 @@ class Checker:
         self.flying.append(request)
         return request
 
-    def _kind(self, fact: Fact) -> str | None:
+    def cadence_of(self, fact: Fact) -> str | None:
         """Of the lane that an event belongs to; None where its cadence was ever changed."""
         kinds = self.cadences[fact.name]
         return str(next(iter(kinds))) if len(kinds) == 1 else None
@@ -277,7 +288,7 @@ class Checker:
 
     def _in_its_window(self, request: Request, fact: Fact) -> None:
         """Law 11."""
-        if self._kind(fact) != Cadence.WINDOWED:
+        if self.cadence_of(fact) != Cadence.WINDOWED:
             return
         names = {one.window for one in self.used[request.post.subscription_id]}
         if not any(self.ends.get((name, fact.partition), 0) > fact.position[0] for name in names):
@@ -310,7 +321,7 @@ class Checker:
         for fact in request.facts:
             first = (name, fact.id) not in self.accepted
             self.accepted[name, fact.id] = self.accepted.get((name, fact.id), 0) + 1
-            kind = self._kind(fact)
+            kind = self.cadence_of(fact)
             if not first or kind is None or not all(wants(one, fact) for one in self.used[name]):
                 continue
             shape = self.used[name][0]
@@ -371,16 +382,20 @@ class Checker:
             raise Violation("12", f"{name} was sent {fact} both live and windowed")
         if not all(wants(one, fact) for one in self.used[name]):
             return
-        floor = self.floors.get((name, fact.partition))
-        kind = self._kind(fact)
-        if kind is not None and name not in self.reset:
-            begun = self.begun.get((name, fact.partition, kind))
-            floor = min((one for one in (floor, begun) if one is not None), default=None)
-        if floor is None or fact.position[0] < floor or (name, fact.id) in self.accepted:
+        if not self.owes(name, fact) or (name, fact.id) in self.accepted:
             return
         if fact.poison and (fact.partition, *fact.position, name) in self.letters:
             return
-        raise Violation("1", f"{name} was never sent {fact} (owed from {floor} on)")
+        raise Violation("1", f"{name} was never sent {fact}")
+
+    def owes(self, name: str, fact: Fact) -> bool:
+        """Whether the subscription was promised the event, if it wants it."""
+        floor = self.floors.get((name, fact.partition))
+        kind = self.cadence_of(fact)
+        if kind is not None and name not in self.reset:
+            begun = self.begun.get((name, fact.partition, kind))
+            floor = min((one for one in (floor, begun) if one is not None), default=None)
+        return floor is not None and fact.position[0] >= floor
 
 
 def gives_up(subscription: Subscription) -> bool:

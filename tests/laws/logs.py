@@ -6,7 +6,7 @@ Everything here is deterministic: what happens, and when, is decided by the oper
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -65,17 +65,54 @@ class SourceLog:
         return found, found[-1].offset + 1 if more and found else max(offset, end)
 
 
+class View:
+    """What the state topic says to whoever reads it from its beginning; written without the machine's own follower."""
+
+    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+        self.claims: dict[str, int] = {}
+        self.accepted: dict[bytes, tuple[tuple[int, int], dict[str, Any]]] = {}
+        for entry in entries:
+            self.apply(entry)
+
+    def apply(self, entry: Entry) -> None:
+        """The next entry."""
+        what, _, rest = entry.key.decode().partition("|")
+        if what == "claim":
+            self.claims[rest] = entry.offset
+        elif what in ("lane", "window"):
+            before = self.accepted.get(entry.key)
+            if entry.value is None:
+                if before is None or before[1].get("dropped"):
+                    self.accepted.pop(entry.key, None)
+                return
+            try:
+                value = orjson.loads(entry.value)
+                stamp = (value["t"], value["s"])
+            except (ValueError, LookupError, TypeError):
+                return
+            claim = self.claims.get("|".join(rest.split("|")[:2]), -1)
+            if stamp[0] >= claim and (before is None or stamp >= before[0] or before[0][0] > claim):
+                self.accepted[entry.key] = (stamp, value)
+
+    def value(self, key: bytes) -> dict[str, Any] | None:
+        """What counts for a key."""
+        found = self.accepted.get(key)
+        return None if found is None or found[1].get("dropped") else found[1]
+
+
 @dataclass
 class StateLog:
     """The state topic: one partition, compacted."""
 
     entries: list[Entry] = field(default_factory=list)
     end: int = 0
+    view: View = field(default_factory=View)
 
     def append(self, batch: Sequence[tuple[bytes, bytes | None]], now: float) -> None:
         """A batch lands whole."""
         for key, value in batch:
             self.entries.append(Entry(self.end, now, key, value))
+            self.view.apply(self.entries[-1])
             self.end += 1
 
     def after(self, offset: int, limit: int | None = None) -> list[Entry]:
@@ -91,27 +128,9 @@ class StateLog:
             for entry in self.entries
             if entry.timestamp >= before or (last[entry.key] == entry.offset and entry.value is not None)
         ]
+        self.view = View(self.entries)
 
     def live_lanes(self) -> dict[bytes, dict[str, Any]]:
-        """The lane records that count, read without the machine's own follower."""
-        claims: dict[str, int] = {}
-        accepted: dict[bytes, tuple[tuple[int, int], dict[str, Any]]] = {}
-        for entry in self.entries:
-            what, _, rest = entry.key.decode().partition("|")
-            if what == "claim":
-                claims[rest] = entry.offset
-            elif what == "lane":
-                if entry.value is None:
-                    accepted.pop(entry.key, None)
-                    continue
-                try:
-                    value = orjson.loads(entry.value)
-                    stamp = (value["t"], value["s"])
-                except (ValueError, LookupError, TypeError):
-                    continue
-                where = "|".join(rest.split("|")[:2])
-                claim = claims.get(where, -1)
-                before = accepted.get(entry.key, (stamp, {}))[0]
-                if stamp[0] >= claim and (stamp >= before or before[0] > claim):
-                    accepted[entry.key] = (stamp, value)
-        return {key: value for key, (_, value) in accepted.items() if not value.get("dropped")}
+        """The lane records that count."""
+        lanes = [(key, self.view.value(key)) for key in self.view.accepted if key.startswith(b"lane|")]
+        return {key: value for key, value in lanes if value is not None}

@@ -125,6 +125,7 @@ def commit(world: World, instance: Instance, faults: bool) -> bool:
     applied = world.owner[asked.partition] is instance and luck >= 0.08
     if applied:
         world.group[asked.partition] = (asked.offset, asked.metadata)
+        world.checker.committed(asked.partition, asked.offset)
     ok = applied and luck >= 0.16
     world.trace(f"{instance.name} commit {asked.offset}: applied {applied}, answer {ok}")
     world.call(instance, "committed", asked, ok)

@@ -90,7 +90,7 @@ class World:
             posts=6, failing_posts=2, memory=4000, checkpoint_interval=1.0, checkpoint_events=5, checkpoint_pause=0.05,
             write_timeout=10.0, pending_letters=2, compaction_lag=bounds.lag,
         )  # fmt: skip
-        self.checker = Checker(self.versions, self.sources)
+        self.checker = Checker(self.versions, self.sources, self.state)
         self.steps = 0
 
     def trace(self, text: str) -> None:
@@ -123,6 +123,7 @@ class World:
         for commit in instance.commits:
             if self.rng.random() < 0.5 and self.owner[commit.partition] is instance:
                 self.group[commit.partition] = (commit.offset, commit.metadata)
+                self.checker.committed(commit.partition, commit.offset)
         for request in instance.requests:
             if not request.arrived and self.rng.random() < 0.5:
                 self.strays.append(request)
