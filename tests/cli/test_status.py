@@ -90,7 +90,7 @@ def test_something_wrong_is_exit_code_1_and_comes_first_with_what_to_do() -> Non
     assert title == "What is wrong (1)"
     assert rest[:3] == [
         "  subscription crm: suspended 2 h ago, its endpoint answered 410 Gone",
-        "      endpoint crm.example; last answer 410, judged gone (no such  hook); last delivered 2 h ago; "
+        "      endpoint crm.example; last answer 410, judged gone (no such? hook); last delivered 2 h ago; "
         "owed 31 events and what is its own of 12 records, the oldest 2 h old",
         "      do: when it is back: lmshooks resume crm; else remove the subscription",
     ]

@@ -21,6 +21,7 @@ COMMANDS = {
     "listen": ("listen", "Run a local listener that verifies deliveries and prints their events."),
     "status": ("status", "Ask a running daemon how it stands; what is wrong first."),
     "resume": ("resume", "Let a suspended subscription go on."),
+    "dead-letters": ("dead_letters", "See what was given up, and why."),
     "completion": ("completion", "Print the script that completes commands, ids and event names in a shell."),
 }
 """Command -> its module and what it does, as a newcomer needs them; the function has the command's name."""

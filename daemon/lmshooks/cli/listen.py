@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import orjson
 
+from lmshooks.cli.terminal import plain
 from lmshooks.core.signing import BadSecret, parse_secret
 from lmshooks.listener import Answers, Listener, Received
 
@@ -66,10 +67,10 @@ def _pretty(console: Console) -> Callable[[Received], None]:
             text = Text(overflow="ignore", no_wrap=True)
             local = datetime.fromtimestamp(received.at).astimezone()
             text.append(local.strftime("%H:%M:%S.%f")[:-3], "dim")
-            text.append(f"  {_plain(line.eventName) or '-':<32}", "bold")
-            text.append(f"  {_plain(line.account) or '-':<10}", "cyan")
-            text.append(f"  {_plain(line.eventId) or '-':<36}")
-            text.append(f"  {_plain(line.webhookId)[-8:] or '-':<8}", "dim")
+            text.append(f"  {plain(line.eventName) or '-':<32}", "bold")
+            text.append(f"  {plain(line.account) or '-':<10}", "cyan")
+            text.append(f"  {plain(line.eventId) or '-':<36}")
+            text.append(f"  {plain(line.webhookId)[-8:] or '-':<8}", "dim")
             attempt = "-" if line.attempt is None else f"#{line.attempt}"
             text.append(f"  {attempt:<4}", "yellow" if (line.attempt or 1) > 1 else "dim")
             text.append("  ")
@@ -83,14 +84,9 @@ def _verdict(line: Line) -> tuple[str, str]:
     if line.status is None:
         return "no answer", "magenta"
     said = {True: "verified", False: "NOT VERIFIED", None: "unsigned ok"}[line.verified]
-    problem = f": {_plain(line.problem)}" if line.problem else ""
+    problem = f": {plain(line.problem)}" if line.problem else ""
     good = 200 <= line.status < 300
     return f"{line.status} {said}{problem}", "green" if good and line.verified is not False else "red"
-
-
-def _plain(text: str) -> str:
-    """What came from outside must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _secrets(names: tuple[str, ...], files: tuple[Path, ...]) -> tuple[bytes, ...]:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lmshooks.cli.terminal import plain
 from lmshooks.core.durations import spell
 
 STYLE = {"wrong": "bold red", "note": "yellow", "ok": "green"}
@@ -60,9 +61,9 @@ def _trouble(each: dict[str, Any]) -> Iterator[RenderableType]:
     """One thing that is wrong: what, since when and why; what was last said; what to do."""
     yield _indented(Text(f"{each['name']}: {each['why']}", STYLE["wrong"]), 2)
     if "id" in each:
-        facts = [f"endpoint {_plain(each['host'])}"] if each["host"] else []
+        facts = [f"endpoint {plain(each['host'])}"] if each["host"] else []
         if each["last_verdict"]:
-            said = f" ({_plain(each['last_detail'])})" if each["last_detail"] else ""
+            said = f" ({plain(each['last_detail'])})" if each["last_detail"] else ""
             facts.append(f"last answer {each['last_status']}, judged {each['last_verdict']}{said}")
         if each["next_attempt_in"] is not None:
             facts.append(f"next attempt in {spell(each['next_attempt_in'])}")
@@ -113,7 +114,7 @@ def _subscriptions(rows: list[dict[str, Any]], narrow: bool) -> Table:
             "out": str(row["in_flight"]),
             "oldest": _age(row["oldest_owed_age"]),
             "next attempt": "" if row["next_attempt_in"] is None else f"in {spell(row['next_attempt_in'])}",
-            "endpoint": Text(_plain(row["host"])),
+            "endpoint": Text(plain(row["host"])),
             "why": Text("" if row["severity"] == "wrong" else row["why"], style),
         })  # fmt: skip
     return _table("Subscriptions", shown, ("unseen", "endpoint", "why") if narrow else ())
@@ -152,8 +153,3 @@ def _partitions(rows: list[dict[str, Any]], narrow: bool) -> Table:
 
 def _age(seconds: float | None) -> str:
     return "" if seconds is None else spell(seconds)
-
-
-def _plain(text: str) -> str:
-    """What an endpoint said must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else " " for sign in text).strip()

@@ -14,6 +14,7 @@ import click
 from lmshooks.cli import settings
 from lmshooks.cli.completing import subscription_ids
 from lmshooks.cli.subject import Subject, event_options, sample, subject_of
+from lmshooks.cli.terminal import plain
 from lmshooks.core.durations import spell
 
 if TYPE_CHECKING:
@@ -173,10 +174,10 @@ class Trial(NamedTuple):
             style = "green" if 200 <= outcome.status < 300 else "bold red"
             console.print(Text(f"  < {outcome.status} {self.phases.reason}".rstrip(), style))
             for name, value in self.phases.response_headers:
-                print(f"  < {name}: {_plain(value)}")
+                print(f"  < {name}: {plain(value)}")
             print("  <")
             for line in outcome.detail.splitlines()[:20]:
-                print(f"  < {_plain(line)}")
+                print(f"  < {plain(line)}")
         else:
             console.print(Text(f"  no answer ({outcome.failure}): {outcome.detail}", "bold red"))
         print()
@@ -237,8 +238,3 @@ def _try(loaded: Loaded, one: Subscription, subject: Subject, event: Event) -> T
 
 def _ms(seconds: float) -> str:
     return f"{seconds * 1000:.1f} ms"
-
-
-def _plain(text: str) -> str:
-    """What came from outside must not steer the terminal."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
