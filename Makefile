@@ -43,7 +43,7 @@ types: $(VENV)/.test
 layers: $(VENV)/.test
 	$(VENV)/bin/lint-imports --no-logo
 
-bench: $(VENV)/.test kafka-jars ## Measure: throughput, latency, memory, against a naive loop (minutes)
+bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (minutes; ARGS=--list for what there is)
 	$(PY) -m tests.bench $(ARGS)
 
 env: $(VENV)/.test ## The environment of all of the above, from the lock files

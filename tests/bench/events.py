@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 
 NAME = "COURSE_ENROLLMENT"
@@ -14,13 +13,12 @@ def event(number: int, accounts: int = 100, size: int = 600, name: str = NAME) -
 
     `data.sent` is now, in nanoseconds of the monotonic clock, which all processes of a machine share.
     """
-    made = {
-        "eventId": f"e{number}", "eventName": name, "timestamp": "2026-01-20T05:48:10.000Z",
-        "eventInfo": "x", "data": {"userId": str(number % 5000), "loId": f"course:{number % 700}", "fill": ""},
-    }  # fmt: skip
-    text = json.dumps({"accountId": f"account-{number % accounts}", "events": [made]}, separators=(",", ":"))
-    sent = f'"sent":{time.monotonic_ns()},"fill":"'
-    return text.replace('"fill":"', sent + "x" * (size - len(text) - len(sent) + 8)).encode()
+    text = (
+        f'{{"accountId":"account-{number % accounts}","events":[{{"eventId":"e{number}","eventName":"{name}",'
+        f'"timestamp":"2026-01-20T05:48:10.000Z","eventInfo":"x","data":{{"userId":"{number % 5000}",'
+        f'"loId":"course:{number % 700}","sent":{time.monotonic_ns()},"fill":"'
+    )
+    return (text + "x" * (size - len(text) - 5) + '"}}]}').encode()
 
 
 def key(number: int, accounts: int = 100) -> bytes:

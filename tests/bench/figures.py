@@ -1,0 +1,147 @@
+"""How is a result said? One figure: what was seen round by round, beside its baseline, and the goal, if there is one.
+
+The ratio is the median of the rounds' own ratios, a round's two runs lying side by side in time; the spread is that of
+the rounds. Figures go to the terminal as a table, to a file as JSON, and from there into docs as Markdown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+QUIET = 0.15
+"""Cores busy with other work above which the machine was not quiet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table."""
+
+    what: str
+    unit: str
+    ours: tuple[float, ...]
+    """Of each round."""
+    theirs: tuple[float, ...] = ()
+    """The baseline's, of the same rounds; empty where there is none."""
+    baseline: str = ""
+    goal: str = ""
+    met: bool | None = None
+    load: float = math.nan
+    """The load average when it was finished; our own processes are in it."""
+    others: float = math.nan
+    """Cores that were busy with other work meanwhile, at the most."""
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Ours to theirs."""
+        pairs = [one / other for one, other in zip(self.ours, self.theirs, strict=False) if other]
+        return median(pairs) if pairs else math.nan
+
+
+def figure(what: str, unit: str, ours: Sequence[float], **more: Any) -> Figure:
+    """A figure of now; `most` (or `least`, or `ratio` at most) is the goal, which the median meets or not."""
+    most, least, ratio = more.pop("most", None), more.pop("least", None), more.pop("ratio", None)
+    made = Figure(what, unit, tuple(ours), load=os.getloadavg()[0], **more)
+    value, goal, met = median(ours) if ours else math.nan, made.goal, made.met
+    if most is not None:
+        goal, met = f"<= {most:,g} {unit}", value <= most
+    elif least is not None:
+        goal, met = f">= {least:,g} {unit}", value >= least
+    elif ratio is not None:
+        goal, met = f"ratio <= {ratio:g}", made.ratio <= ratio
+    return Figure(**{**asdict(made), "goal": goal, "met": met})
+
+
+def number(value: float) -> str:
+    """Three figures that matter."""
+    if math.isnan(value):
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """The median, and from where to where the rounds lie."""
+    if not values:
+        return ""
+    if len(values) == 1:
+        return number(values[0])
+    return f"{number(median(values))} ({number(min(values))} to {number(max(values))})"
+
+
+HEADER = ("", "lmshooks", "baseline", "ratio", "goal", "")
+
+
+def cells(one: Figure) -> tuple[str, ...]:
+    """The line's columns."""
+    said = {None: "", True: "met", False: "**NOT MET**"}[one.met]
+    loud = f"others {one.others:.2g} cores" if one.others > QUIET else ""
+    ratio = "" if math.isnan(one.ratio) else f"{one.ratio:.2f}"
+    baseline = f"{spread(one.theirs)} {one.baseline}".strip()
+    return (f"{one.what}, {one.unit}", spread(one.ours), baseline, ratio, one.goal,
+            "; ".join(part for part in (said, loud, one.note) if part))  # fmt: skip
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """For the terminal."""
+    rows = [HEADER, *(cells(one) for one in figures)]
+    wide = [max(len(row[at]) for row in rows) for at in range(len(HEADER))]
+    return "\n".join("  ".join(cell.ljust(size) for cell, size in zip(row, wide, strict=True)).rstrip() for row in rows)
+
+
+def markdown(figures: Sequence[Figure]) -> str:
+    """For docs."""
+    rows = [HEADER, ("---",) * len(HEADER), *(cells(one) for one in figures)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def conditions() -> dict[str, Any]:
+    """Where and on what was it measured?"""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "command": " ".join(["python -m tests.bench", *sys.argv[1:]]),
+        "commit": commit.stdout.strip() or "unknown",
+        "python": platform.python_version(),
+        "libraries": {name: version(name) for name in ("aiokafka", "aiohttp", "uvloop", "orjson")},
+        "cores": os.cpu_count(),
+        "processor": model[0].partition(": ")[2] if model else platform.machine(),
+    }
+
+
+def save(path: Path, conditions: dict[str, Any], figures: dict[str, list[Figure]]) -> None:
+    """As JSON: the conditions, and the figures by scenario."""
+    found = {name: [asdict(one) for one in some] for name, some in figures.items()}
+    path.write_text(json.dumps({"conditions": conditions, "figures": found}, indent=1) + "\n")
+
+
+def render(path: Path, says: Callable[[str], str]) -> str:
+    """The Markdown of a saved run; `says` gives what a scenario is about."""
+    read = json.loads(path.read_text())
+    told = read["conditions"]
+    libraries = ", ".join(f"{name} {number}" for name, number in told["libraries"].items())
+    lines = [
+        f"`{told['command']}`, {told['at']}, commit {told['commit']}, Python {told['python']}, {libraries}, "
+        f"{told['cores']} cores ({told['processor']}). Medians, and from where to where the rounds lie; "
+        f'"others" is work on the machine that was not the benchmark\'s.',
+    ]
+    for name, some in read["figures"].items():
+        figures = [Figure(**{**one, "ours": tuple(one["ours"]), "theirs": tuple(one["theirs"])}) for one in some]
+        lines += ["", f"### {name}", "", f"{says(name)}", "", markdown(figures)]
+        notes = sorted({one.load for one in figures})
+        lines += ["", f"Load {notes[0]:.1f} to {notes[-1]:.1f}."]
+    return "\n".join(lines)
