@@ -45,6 +45,7 @@ class Ending:
     def _until_quiet(self) -> None:
         world = self.world
         quiet = 0
+        closed = world.now + 60.0  # every window has closed by then
         for round_number in range(1200):
             if round_number in (20, 200, 600):
                 for name in sorted(world.versions[world.target].subscriptions):
@@ -55,7 +56,7 @@ class Ending:
             world.now += 0.2 if moved else 2.0
             op.wake(world)
             quiet = quiet + 1 if self.unfinished() is None else 0
-            if quiet >= 25:
+            if quiet >= 25 and world.now >= closed:
                 return
         raise Violation("5", f"never quiet: {self.unfinished()}")
 

@@ -14,12 +14,15 @@ import pytest
 
 from lmshooks.core import checkpoint, reload, sweeping, takeover
 from lmshooks.core.commands import Entry, WriteState
+from lmshooks.core.deliveries import Delivery
 from lmshooks.core.feeds import WindowFeed
 from lmshooks.core.lanes import Lane
 from lmshooks.core.ledger import Accepted, Ledger
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import Partition, Position, start_of
+from lmshooks.core.posting import Posting
 from lmshooks.core.records import Kind, LaneRecord, PartRecord, claim_key
+from lmshooks.core.retrying import Outcome, Verdict
 from lmshooks.core.store import Store
 from lmshooks.core.subscriptions import Subscription
 
@@ -300,6 +303,20 @@ def no_reload_at_take_over(patch: Patch) -> None:
 
 
 # bugs that no rule of the design names
+
+
+def a_failure_holds_its_partition(patch: Patch) -> None:
+    failed = Posting._failed
+
+    def hold_all(
+        self: Posting, own: Ownership, lane: Lane, delivery: Delivery, outcome: Outcome, verdict: Verdict, now: float
+    ) -> float:
+        wait = failed(self, own, lane, delivery, outcome, verdict, now)
+        for other in own.lanes.values():
+            other.held_until = max(other.held_until, now + wait)
+        return wait
+
+    patch.setattr(Posting, "_failed", hold_all)
 
 
 def take_in_without_end(patch: Patch) -> None:

@@ -67,6 +67,8 @@ class World:
         self.rng = random.Random(seed)
         self.bounds = bounds
         self.now = 1_000_000.0
+        self.tick = 0.001
+        """Seconds that every input takes."""
         self.log: list[str] = []
         self.tracing = False
         self.partitions = [Partition("events", number) for number in range(bounds.partitions)]
@@ -168,7 +170,7 @@ class World:
         """One input, and what comes of it."""
         if not instance.alive:
             return
-        self.now += 0.001
+        self.now += self.tick
         try:
             getattr(instance.machine, method)(*arguments, self.now)
             while True:
