@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 from lmshooks.adapters.reporting import METRICS
-from lmshooks.config import load, process
-from lmshooks.config.entries import KEYS
-from lmshooks.config.process import SECTIONS
-from lmshooks.core.configuration import Limits
-from lmshooks.core.subscriptions import Endpoint, Subscription
+from lmshooks.config import load
+from lmshooks.config.daemon import Daemon
+from lmshooks.config.outline import Section, all_settings
+from lmshooks.config.subscriptions import Subscriptions
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -39,32 +39,22 @@ def test_the_table_of_metrics_is_the_codes() -> None:
     assert part("metrics") == metrics_table()
 
 
-def test_the_tables_of_settings_have_every_key_and_no_other() -> None:
-    keys = {key for key in SECTIONS if key not in ("kafka", "admin", "egress", "limits", "logs")} | set(KEYS)
-    keys |= {f"kafka.{key}" for key in process._KAFKA} | {"admin.host", "admin.port", "logs.level", "logs.format"}
-    keys |= {"egress.allow_http", "egress.allow_networks"}
-    bounds = (*process._COUNTS, *process._SIZES, *process._DURATIONS, *process._OURS)
-    keys |= {f"limits.{key}" for key in bounds}
-    named: list[str] = []
-    for row in re.findall(r"^\| (`.*?) \|", part("settings"), re.MULTILINE):
-        named += re.findall(r"`([^`]+)`", row)
-    assert sorted(named) == sorted(keys)
+def settings_table(model: type[Section], within: str = "") -> str:
+    """The table of a file's settings, as the README has it."""
+    rows = ["| setting | default | says |", "|---|---|---|"]
+    for setting in all_settings(model):
+        default = "required" if setting.required else json.dumps(setting.written).strip('"')
+        name = setting.dotted.removeprefix(within).replace("*", "NAME")
+        rows.append(f"| `{name}` | {'' if default == 'null' else default} | {setting.says} |")
+    return "\n".join(rows)
 
 
-def test_the_defaults_of_the_limits_are_the_codes() -> None:
-    table = part("settings")
-    limits, of_one = Limits(), Subscription("s", "1", ("*",), Endpoint("https://example.com"))
-    for row in (
-        f"| {limits.posts}, {limits.failing_posts} |",
-        f"| {limits.memory // 2**20}MiB, {limits.event_bytes // 2**20}MiB |",
-        f"| {limits.checkpoint_events}, {limits.checkpoint_records} |",
-        f"| {limits.checkpoint_interval:g}s, {limits.checkpoint_pause * 1000:g}ms |",
-        f"| {limits.write_timeout:g}s, {limits.compaction_lag / 3600:g}h |",
-        f"| {limits.pending_letters} |",
-        f"| {of_one.max_events}, {of_one.max_bytes // 2**20}MiB |",
-        f"| {of_one.order}, {of_one.max_in_flight} |",
-    ):
-        assert row in table
+def test_the_table_of_daemon_yaml_is_the_models() -> None:
+    assert part("daemon.yaml") == settings_table(Daemon)
+
+
+def test_the_table_of_subscriptions_is_the_models() -> None:
+    assert part("subscriptions") == settings_table(Subscriptions, "subscriptions.*.")
 
 
 def test_the_first_subscription_is_one(tmp_path: Path) -> None:
@@ -107,8 +97,17 @@ def test_every_link_into_the_repository_leads_somewhere() -> None:
 def write() -> None:
     """Put the tables of the code into the README."""
     text = README.read_text()
-    pattern = re.compile(r"(<!-- metrics\b[^>]*-->\n).*?(<!-- /metrics -->)", re.DOTALL)
-    README.write_text(pattern.sub(lambda found: f"{found[1]}{metrics_table()}\n{found[2]}", text))
+    tables = {
+        "metrics": metrics_table(),
+        "daemon.yaml": settings_table(Daemon),
+        "subscriptions": settings_table(Subscriptions, "subscriptions.*."),
+    }
+    for name, table in tables.items():
+        old = part(name)
+        text = text.replace(
+            f"-->\n{old}\n<!-- /{name} -->" if old else f"-->\n<!-- /{name} -->", f"-->\n{table}\n<!-- /{name} -->"
+        )
+    README.write_text(text)
 
 
 if __name__ == "__main__":

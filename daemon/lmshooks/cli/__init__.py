@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": ("resume", "Let a suspended subscription go on."),
     "dead-letters": ("dead_letters", "See what was given up, and why."),
     "completion": ("completion", "Print the script that completes commands, ids and event names in a shell."),
+    "schema": ("schema", "Print the JSON Schema of a kind of file."),
 }
 """Command -> its module and what it does, as a newcomer needs them; the function has the command's name."""
 

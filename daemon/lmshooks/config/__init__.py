@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from lmshooks.config.loading import Loaded, load
+from lmshooks.config.daemon import DaemonSettings
+from lmshooks.config.loading import Loaded, load, load_daemon
 from lmshooks.config.mistakes import ConfigurationMistakes, Mistake
-from lmshooks.config.process import DaemonSettings
 
-Mistakes = ConfigurationMistakes
-
-__all__ = ["ConfigurationMistakes", "DaemonSettings", "Loaded", "Mistake", "Mistakes", "load"]
+__all__ = ["ConfigurationMistakes", "DaemonSettings", "Loaded", "Mistake", "load", "load_daemon"]

@@ -272,6 +272,7 @@ _OPERATORS: Mapping[str, Callable[[Any, _Path], _Test]] = {
     "gt": _ordered(operator.gt), "gte": _ordered(operator.ge),
     "prefix": _affix(str.startswith), "suffix": _affix(str.endswith), "exists": _exists,
 }  # fmt: skip
+OPERATORS = tuple(_OPERATORS)
 
 
 # ------------------------------------------------------------------------------------------------------------ texts
