@@ -171,6 +171,11 @@ def test_what_is_known_of_a_failure_is_told() -> None:
     assert crm["last_detail"] == "no such hook"
 
 
+def test_a_failure_that_was_no_answer_is_not_called_one() -> None:
+    told = picture(stats((subscription("crm", failing_since=NOW - 7200, last_status="connect"),)), WELL, NOW)
+    assert told["subscriptions"][0]["why"] == "failing for 2 h, no answer: connect"
+
+
 def test_a_held_partition_is_wrong_before_any_subscription() -> None:
     told = picture(stats((subscription(failing_since=1.0),), (partition(0), partition(1, state="held"))), WELL, NOW)
     assert told["summary"].startswith("lms.events/1: state writes are not confirmed (and 1 more)")
@@ -182,7 +187,7 @@ def test_a_daemon_that_is_not_well_says_that_before_all_else() -> None:
 
 
 def test_all_is_well_is_said_in_numbers() -> None:
-    assert picture(stats((subscription(),)), WELL, NOW)["summary"] == "all is well: 3 subscriptions, 1 partitions"
+    assert picture(stats((subscription(),)), WELL, NOW)["summary"] == "all is well: 3 subscriptions, 1 partition"
     assert picture(stats((subscription(),)), WELL, NOW)["ok"] is True
 
 

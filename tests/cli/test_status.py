@@ -73,7 +73,7 @@ def test_all_well_is_exit_code_0_and_said_on_the_first_line() -> None:
     with daemon(stats(IDLE)) as url:
         result = run("--url", url)
     assert result.exit_code == 0, result.output
-    assert result.output.splitlines()[0] == "all is well: 3 subscriptions, 1 partitions"
+    assert result.output.splitlines()[0] == "all is well: 3 subscriptions, 1 partition"
 
 
 def test_something_wrong_is_exit_code_1_and_comes_first_with_what_to_do() -> None:
@@ -90,7 +90,7 @@ def test_something_wrong_is_exit_code_1_and_comes_first_with_what_to_do() -> Non
     assert title == "What is wrong (1)"
     assert rest[:3] == [
         "  subscription crm: suspended 2 h ago, its endpoint answered 410 Gone",
-        "      endpoint crm.example; last answer 410, judged gone (no such? hook); last delivered 2 h ago; "
+        "      endpoint crm.example; last answer: 410, judged gone (no such? hook); last delivered 2 h ago; "
         "owed 31 events and what is its own of 12 records, the oldest 2 h old",
         "      do: when it is back: lmshooks resume crm; else remove the subscription",
     ]
@@ -111,7 +111,7 @@ def test_a_failing_subscription_shows_its_last_answer_and_its_next_attempt() -> 
 
 def test_the_one_line_alone_is_for_scripts() -> None:
     with daemon(stats(IDLE)) as url:
-        assert run("--url", url, "--short").output == "all is well: 3 subscriptions, 1 partitions\n"
+        assert run("--url", url, "--short").output == "all is well: 3 subscriptions, 1 partition\n"
     with daemon(stats(IDLE._replace(failing_since=NOW - 300, last_status="500"))) as url:
         result = run("--url", url, "--short")
     assert result.exit_code == 1

@@ -74,7 +74,7 @@ async def test_the_supervisor_hears_a_life(
 
         own_embedded.resume()
         await ear.told("READY=1")
-        await ear.told("STATUS=all is well: 1 subscriptions, 1 partitions")
+        await ear.told("STATUS=all is well: 1 subscription, 1 partition")
         await ear.told("WATCHDOG=1")
         assert (await answers(daemon, "/readyz", 200))["ready"] is True
 

@@ -160,7 +160,11 @@ def _summary(complaints: Sequence[str], wrong: Sequence[Mapping[str, Any]], stat
         return f"{worst['name']}: {worst['why']}{rest}; {worst['advice']}"
     if not stats.partitions:
         return "no partition is owned here yet: another instance has them, or the group is still forming"
-    return f"all is well: {stats.configured} subscriptions, {len(stats.partitions)} partitions"
+    return f"all is well: {_count(stats.configured, 'subscription')}, {_count(len(stats.partitions), 'partition')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 _PARTITION_ADVICE = {
@@ -236,7 +240,8 @@ def _judge(each: SubscriptionStats, now: float) -> tuple[str, str, str]:
         return NOTE, "it is in no file; what it is owed is forgotten after the grace", "put it back to keep it"
     if each.failing_since is not None:
         since = f"failing for {spell(max(0.0, now - each.failing_since))}"
-        last = f", last answer: {each.last_status}" if each.last_status else ""
+        answered = "last answer" if each.last_status.isdecimal() else "no answer"
+        last = f", {answered}: {each.last_status}" if each.last_status else ""
         return WRONG, since + last, "look at its endpoint; retries go on by themselves"
     if each.state == "inactive":
         return NOTE, "switched off in its file; what comes is held", ""

@@ -199,7 +199,8 @@ class Told(NamedTuple):
         for sign, what, who, consequence in rows:
             line = Text(f"  {sign} {what:<{wide[1]}}  ", styles[sign])
             console.print(line.append(f"{who:<{wide[2]}}  ", "bold").append(consequence, "default"))
-        if self.applied.note:
+        goes = self.plan.removed or self.plan.retired
+        if self.applied.note and (goes or not self.applied.outline.version):
             console.print(Text(f"note: {self.applied.note}", style="dim"))
         console.print(Text(self.summary(), style="bold"))
 

@@ -59,8 +59,8 @@ def request_of(subscription: Subscription, partition: Partition, event: Event) -
     body = delivery.body()
     endpoint = subscription.endpoint
     headers = headers_of(endpoint, delivery.id, 1, body, time.time())
-    ours = [("Host", _host(endpoint.url)), ("Content-Length", str(len(body)))]
-    return Request(delivery.id, endpoint.url, (*ours, *headers.items()), body, secret_headers(endpoint))
+    whole = (("Host", _host(endpoint.url)), *headers.items(), ("Content-Length", str(len(body))))
+    return Request(delivery.id, endpoint.url, whole, body, secret_headers(endpoint))
 
 
 def secret_headers(endpoint: Endpoint) -> frozenset[str]:

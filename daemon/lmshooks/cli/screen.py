@@ -64,7 +64,8 @@ def _trouble(each: dict[str, Any]) -> Iterator[RenderableType]:
         facts = [f"endpoint {plain(each['host'])}"] if each["host"] else []
         if each["last_verdict"]:
             said = f" ({plain(each['last_detail'])})" if each["last_detail"] else ""
-            facts.append(f"last answer {each['last_status']}, judged {each['last_verdict']}{said}")
+            answered = "last answer" if each["last_status"].isdecimal() else "no answer"
+            facts.append(f"{answered}: {each['last_status']}, judged {each['last_verdict']}{said}")
         if each["next_attempt_in"] is not None:
             facts.append(f"next attempt in {spell(each['next_attempt_in'])}")
         if each["settled_age"] is not None:
