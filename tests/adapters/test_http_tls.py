@@ -4,6 +4,7 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -12,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from lmshooks.core.retrying import Failure
 from lmshooks.core.subscriptions import Endpoint
 from lmshooks.listener import Listener
-from tests.adapters.answering import BODY, EITHER_LOOP, event_loop_policy, poster
+from tests.adapters.answering import BODY, EITHER_LOOP, answer, event_loop_policy, poster, raw, take
 
 __all__ = ["event_loop_policy", "poster"]
 
@@ -73,3 +74,47 @@ async def test_a_file_of_authorities_that_is_not_there_is_told(poster, tmp_path)
     outcome = await poster.post(endpoint, "m", 1, BODY)
     assert (outcome.status, outcome.failure) == (None, Failure.TLS)
     assert "none.pem" in outcome.detail
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x28",
+        b"\x16\x03\x03\x40\x00" + bytes(200),
+        b"\x00",
+        b"",
+    ],
+    ids=["plain HTTP", "a TLS alert", "half a handshake", "a zero byte", "nothing"],
+)
+async def test_a_handshake_that_breaks_is_told_as_one(poster, said):
+    async def handle(reader, writer, count):
+        await reader.read(1)
+        writer.write(said)
+        await writer.drain()
+
+    async with raw(handle) as url:
+        outcome = await poster.post(Endpoint(url.replace("http:", "https:"), connect_timeout=5.0), "m", 1, BODY)
+    assert outcome.status is None
+    assert outcome.failure in (Failure.TLS, Failure.CONNECT, Failure.DISCONNECT)
+    assert outcome.detail
+    assert "/hook" not in outcome.detail
+
+
+async def test_a_connection_that_is_cut_inside_tls_is_a_disconnect_and_the_next_goes_well(poster, tmp_path):
+    authority = Authority(tmp_path, "ours")
+
+    async def handle(reader, writer, count):
+        await take(reader)
+        if count == 1:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Le")
+            await writer.drain()
+            writer.transport.abort()
+        writer.write(answer(b"whole"))
+        await take(reader)
+
+    async with raw(handle, authority.context) as url:
+        endpoint = Endpoint(url, ca_file=str(authority.file))
+        outcome = await poster.post(endpoint, "m", 1, BODY)
+        assert (outcome.status, outcome.failure) == (None, Failure.DISCONNECT)
+        assert (await poster.post(endpoint, "m", 2, BODY)).detail == "whole"
