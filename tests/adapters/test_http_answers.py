@@ -81,7 +81,7 @@ class Breaking:
 @asynccontextmanager
 async def breaking(script, early=False):
     endpoint = Breaking(script, early)
-    tasks = set()
+    tasks: set = set()
 
     async def connected(reader, writer):
         tasks.add(asyncio.current_task())

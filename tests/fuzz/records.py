@@ -23,7 +23,7 @@ LIMIT = 16 * 1024 * 1024
 """Bytes of an event, for all checks but that of the limit itself."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Written:
     """A Kafka record."""
 
@@ -45,7 +45,7 @@ class Members(tuple[tuple[str, Any], ...]):
 
 
 class Expected(NamedTuple):
-    index: int
+    place: int
     account: str
     name: str
     id: str
@@ -130,7 +130,7 @@ def check(value: bytes | None) -> tuple[Good, Bad]:
         return good, bad
     assert sorted([event.position[1] for event, _ in good] + [index for index, _, _ in bad]) == list(range(count))
     if not _beyond(value):
-        assert [event.position[1] for event, _ in good] == [one.index for one in right]
+        assert [event.position[1] for event, _ in good] == [one.place for one in right]
     _same(value, good, right)
     return good, bad
 
@@ -147,7 +147,7 @@ def _beyond(value: bytes) -> bool:
 
 def _same(value: bytes, good: Good, right: list[Expected]) -> None:
     """Every event that was taken is the one that was written, to the byte."""
-    wanted = {one.index: one for one in right}
+    wanted = {one.place: one for one in right}
     for event, parsed in good:
         one = wanted[event.position[1]]
         assert (event.account, event.name, event.id) == (one.account, one.name, one.id)

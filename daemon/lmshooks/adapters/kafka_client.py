@@ -2,7 +2,8 @@
 
 Three facts of aiokafka shape this file: a client that failed for good stays failed (so producers are held by something
 that can make a new one), its calls may wait for ever (so every caller brings its own deadline), and an outage makes it
-write hundreds of lines a minute (so its loggers are filtered).
+write hundreds of lines a minute (so its loggers are filtered; why a broker was not reached is told there alone, so what
+passes the filter is remembered).
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
-from ssl import SSLContext
+from pathlib import Path
+from ssl import SSLContext, SSLError
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -20,7 +22,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.helpers import create_ssl_context
 
+from lmshooks.adapters.kafka_errors import describe, remember
+
 log = logging.getLogger(__name__)
+
+__all__ = [
+    "KafkaSettings", "Producing", "client_options", "closed", "connected_admin", "describe", "quiet_aiokafka",
+    "reading_options",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +77,7 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
         "metadata_max_age_ms": 30_000,
     }
     if settings.security_protocol in ("SSL", "SASL_SSL"):
-        context: SSLContext = create_ssl_context(
-            cafile=settings.ca_file, certfile=settings.cert_file, keyfile=settings.key_file
-        )
-        options["ssl_context"] = context
+        options["ssl_context"] = _tls(settings)
     if settings.security_protocol.startswith("SASL"):
         options["sasl_mechanism"] = settings.sasl_mechanism or "PLAIN"
         options["sasl_plain_username"] = settings.username
@@ -91,11 +97,21 @@ def reading_options(settings: KafkaSettings, fetch_max_wait: float = 0.05) -> di
     }
 
 
-def describe(error: BaseException) -> str:
-    """An error in one line, with its class: many of aiokafka's have no text."""
-    text = " ".join(str(error).split())
-    name = type(error).__name__
-    return name if not text or text == name else f"{name}: {text}" if not text.startswith(name) else text
+def _tls(settings: KafkaSettings) -> SSLContext:
+    """The TLS context of the settings. Raises OSError that names the file, which OpenSSL's own errors do not."""
+    files = {"ca_file": settings.ca_file, "cert_file": settings.cert_file, "key_file": settings.key_file}
+    named = ", ".join(f"kafka.security.{name} {path}" for name, path in files.items() if path is not None)
+    try:
+        for path in filter(None, files.values()):
+            Path(path).read_bytes()
+        context: SSLContext = create_ssl_context(
+            cafile=settings.ca_file, certfile=settings.cert_file, keyfile=settings.key_file
+        )
+    except SSLError as error:
+        raise OSError(f"{named}: {error.reason or error}, expected PEM files, a key beside its certificate") from error
+    except OSError as error:
+        raise OSError(f"{named}: {error.filename or 'one of them'}: {error.strerror or error}") from error
+    return context
 
 
 class Producing:
@@ -172,6 +188,7 @@ class _OutageFilter(logging.Filter):
         self._seen: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        remember(record)
         if record.levelno < logging.WARNING:
             return False
         # By the template, not by the text: the text names nodes, offsets and correlation ids.
