@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import latency, throughput
+from tests.bench import backlog, configuring, latency, recovery, scaling, throughput
 from tests.bench.figures import Figure, conditions, render, save, table
 from tests.bench.listening import Listening
 from tests.bench.rig import Rig, Scale
@@ -53,6 +53,13 @@ SCENARIOS = {
     "tls": Scenario(throughput.tls),
     "latency": Scenario(latency.at_rates, wanted=True),
     "isolation": Scenario(latency.isolation, wanted=True),
+    "kill": Scenario(recovery.kill, wanted=True),
+    "start": Scenario(recovery.start, wanted=True),
+    "configuration": Scenario(configuring.sizes, wanted=True),
+    "backlog": Scenario(backlog.drain, wanted=True),
+    "owed": Scenario(backlog.owed, wanted=True),
+    "window": Scenario(backlog.window),
+    "scale-out": Scenario(scaling.out),
 }
 
 

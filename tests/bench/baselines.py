@@ -1,8 +1,10 @@
 """What would one write without lmshooks? Three loops that promise nothing, each a process: what the daemon is held to.
 
-    python -m tests.bench.baselines naive BOOTSTRAP TOPIC EVENTS_PER_POST URL     getmany, 64 posts in flight, commit
-    python -m tests.bench.baselines consume BOOTSTRAP TOPIC EVENTS                getmany, and nothing else
-    python -m tests.bench.baselines post URL POSTS BYTES                          64 posts in flight, and nothing else
+    python -m tests.bench.baselines ...
+
+    naive BOOTSTRAP TOPIC EVENTS_PER_POST URL [GROUP]   getmany, 64 posts in flight, commit
+    consume BOOTSTRAP TOPIC EVENTS                      getmany, and nothing else
+    post URL POSTS BYTES                                64 posts in flight, and nothing else
 
 No order, no signature, no retries, nothing remembered. `naive` runs until it is killed; the other two print one line of
 JSON when they are done: CPU and wall seconds, and what they counted.
@@ -31,10 +33,10 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar())
 
 
-async def naive(bootstrap: str, topic: str, per_post: int, url: str) -> None:
-    """Until it is killed."""
+async def naive(bootstrap: str, topic: str, per_post: int, url: str, group: str = "") -> None:
+    """Until it is killed; in a group of its own if none is named."""
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=bootstrap, group_id=uuid.uuid4().hex, enable_auto_commit=False,
+        topic, bootstrap_servers=bootstrap, group_id=group or uuid.uuid4().hex, enable_auto_commit=False,
         auto_offset_reset="earliest",
     )  # fmt: skip
     await consumer.start()

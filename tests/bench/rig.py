@@ -97,10 +97,10 @@ class Rig:
         return f"{self.listening.url}/{path}/"
 
     @contextlib.asynccontextmanager
-    async def naive(self, topic: str, per_post: int, path: str = "hook") -> AsyncIterator[int]:
+    async def naive(self, topic: str, per_post: int, path: str = "hook", group: str = "") -> AsyncIterator[int]:
         """The loop that promises nothing."""
         command = [sys.executable, "-m", "tests.bench.baselines", "naive"]
-        process = subprocess.Popen([*command, self.kafka, topic, str(per_post), self.url(path)])
+        process = subprocess.Popen([*command, self.kafka, topic, str(per_post), self.url(path), group])
         try:
             yield process.pid
         finally:
