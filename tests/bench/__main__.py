@@ -20,14 +20,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import backlog, configuring, latency, recovery, scaling, throughput
+from tests.bench import backlog, configuring, latency, profiling, recovery, scaling, throughput
 from tests.bench.figures import Figure, conditions, render, save, table
 from tests.bench.listening import Listening
 from tests.bench.rig import Rig, Scale
 from tests.kafka.brokers import ApacheKafka, NoKafka
 
-FULL = Scale(rounds=3, events=200_000, seconds=15.0, backlog=1_000_000)
-QUICK = Scale(rounds=1, events=60_000, seconds=5.0, backlog=100_000)
+FULL = Scale(rounds=3, events=200_000, seconds=10.0, backlog=1_000_000)
+QUICK = Scale(rounds=1, events=60_000, seconds=3.0, backlog=100_000)
 
 
 class Scenario(NamedTuple):
@@ -60,6 +60,7 @@ SCENARIOS = {
     "owed": Scenario(backlog.owed, wanted=True),
     "window": Scenario(backlog.window),
     "scale-out": Scenario(scaling.out),
+    "profile": Scenario(profiling.profile),
 }
 
 
@@ -98,6 +99,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, help="of a run at full rate")
     parser.add_argument("--backlog", type=int, help="events of the backlog, of the window, and of what is owed")
     parser.add_argument("--json", type=Path, help="save the figures there, scenario by scenario")
+    parser.add_argument("--pictures", type=Path, help="the folder for what is drawn, instead of .cache/bench")
     parser.add_argument("--render", type=Path, metavar="FILE", help="print the Markdown of a saved run, and end")
     chosen = parser.parse_args()
     if chosen.list:
@@ -119,7 +121,9 @@ def main() -> int:
         return 2
     try:
         with tempfile.TemporaryDirectory(prefix="lmshooks-bench-") as folder, Listening() as listening:
-            whole = asyncio.run(measure(Rig(kafka, listening, Path(folder), scale), names, chosen.json))
+            rig = Rig(kafka, listening, Path(folder), scale)
+            rig.pictures = chosen.pictures or rig.pictures
+            whole = asyncio.run(measure(rig, names, chosen.json))
     finally:
         kafka.close()
     return 0 if whole else 1

@@ -68,6 +68,8 @@ class Rig:
         self.folder = folder
         self.scale = scale
         self.broker = [node.process.pid for node in kafka.nodes if node.process is not None]
+        self.pictures = Path(".cache/bench")
+        """The folder for what is drawn."""
         self._topics: dict[tuple[Any, ...], str] = {}
         self._made = 0
 
