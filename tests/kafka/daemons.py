@@ -55,13 +55,13 @@ class Daemon:
         assert self.process is not None
         self.process.send_signal(number)
 
-    async def ended(self, timeout: float = 20.0) -> int:
+    async def ended(self, timeout: float = 60.0) -> int:
         """Its exit status."""
         process = self.process
         assert process is not None
         return await asyncio.to_thread(process.wait, timeout)
 
-    async def ready(self, timeout: float = 20.0) -> None:
+    async def ready(self, timeout: float = 60.0) -> None:
         async with asyncio.timeout(timeout):
             while not await asyncio.to_thread(self._answers):
                 assert self.process is not None and self.process.poll() is None, self.log.read_text()[-3000:]
