@@ -157,6 +157,11 @@ CASES = [
         "4m", "7m", OF_ONE, "1 partitions of a:9400 are held: the state topic lost what was committed",
     ),
     Case(
+        "LmshooksStateUnreadable",
+        {f'lmshooks_partitions{{{ONE},state="unreadable"}}': "_x5 2x20"},
+        "4m", "7m", OF_ONE, "2 partitions of a:9400 are held: a state record cannot be read",
+    ),
+    Case(
         "LmshooksLagGrows",
         {f'lmshooks_lag_records{{{ONE},topic="lms",partition="0"}}': "0+1000x60"},
         "24m", "40m", {"job": "lmshooks", "topic": "lms"},
