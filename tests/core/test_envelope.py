@@ -43,7 +43,7 @@ def test_two_deliveries_share_an_id_only_if_they_are_one(one: Any, other: Any) -
 def test_an_id_is_the_same_today_and_tomorrow() -> None:
     """A changed encoding would make listeners take retries of older deliveries for new ones."""
     members = [((7, 0), "e1"), ((7, 1), "é")]
-    made = delivery_id("crm", "lms.events", 3, iter(members))
+    made = delivery_id("crm", "lms.events", 3, members)
     assert made == delivery_id("crm", "lms.events", 3, members)
     assert made == "msg_MGvoJwIOSX-N4FPbdr0RxBDa"
 

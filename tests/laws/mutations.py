@@ -324,4 +324,4 @@ def take_in_without_end(patch: Patch) -> None:
 
 
 def two_of_a_key(patch: Patch) -> None:
-    patch.setattr(Lane, "_busy", lambda self, key: False)
+    patch.setattr(Lane, "_hold", lambda self, delivery: None)

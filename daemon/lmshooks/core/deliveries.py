@@ -43,13 +43,16 @@ class Delivery:
         return body(self.account_json, [self.events[member].raw for member in self.members])
 
 
-def delivery_of(subscription_id: str, partition: Partition, events: list[Event], keys: tuple[str, ...]) -> Delivery:
-    """A new delivery of these events, which are in order and of one account."""
+def delivery_of(
+    subscription_id: str, partition: Partition, events: list[Event], keys: tuple[str, ...], size: int
+) -> Delivery:
+    """A new delivery of these events, which are in order, of one account and of `size` bytes."""
+    members = tuple([event.position for event in events])
     identity = delivery_id(
-        subscription_id, partition.topic, partition.number, ((event.position, event.id) for event in events)
+        subscription_id, partition.topic, partition.number, [(event.position, event.id) for event in events]
     )
-    made = Delivery(identity, tuple(event.position for event in events), keys)
-    made.events = {event.position: event for event in events}
+    made = Delivery(identity, members, keys)
+    made.events = dict(zip(members, events, strict=True))
     made.account_json = events[0].account_json
-    made.size = sum(len(event.raw) for event in events)
+    made.size = size
     return made

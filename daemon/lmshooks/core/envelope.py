@@ -6,8 +6,10 @@ The body is ALM's envelope around the events' own bytes: nothing in it is encode
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+
+from orjson import dumps
 
 from lmshooks.core.positions import Position
 
@@ -17,13 +19,11 @@ def body(account_json: bytes, raws: Iterable[bytes]) -> bytes:
     return b'{"accountId":%b,"events":[%b]}' % (account_json, b",".join(raws))
 
 
-def delivery_id(subscription_id: str, topic: str, partition: int, members: Iterable[tuple[Position, str]]) -> str:
+def delivery_id(subscription_id: str, topic: str, partition: int, members: Sequence[tuple[Position, str]]) -> str:
     """The `webhook-id` of a delivery: the same over retries, restarts and instances.
 
     `members` are (position, event id) in order. 18 bytes of a hash: after `msg_`, 24 characters without padding.
     """
-    # Every text is preceded by its length, so that no two lists of parts are written alike.
-    head = f"{len(subscription_id)}:{subscription_id}{len(topic)}:{topic}{partition}"
-    tail = [f",{offset}.{index}.{len(event_id)}:{event_id}" for (offset, index), event_id in members]
-    digest = blake2b(f"{head}{''.join(tail)}".encode(), digest_size=18).digest()
-    return "msg_" + urlsafe_b64encode(digest).decode()
+    # JSON, so that no two lists of parts are written alike; orjson, since there may be a delivery an event.
+    parts = dumps((subscription_id, topic, partition, members))
+    return "msg_" + urlsafe_b64encode(blake2b(parts, digest_size=18).digest()).decode()

@@ -39,6 +39,8 @@ class Lane:
         """Unsettled events in memory, those of pending deliveries included."""
         self.queued_bytes = 0
         self.pending: list[Delivery] = []
+        self.busy: dict[str, int] = {}
+        """Key -> pending deliveries that have events of it."""
         self.due: dict[str, float] = {}
         """Delivery id -> when its next attempt may be made."""
         self.missing: set[Position] = set()
@@ -132,7 +134,7 @@ class Lane:
         queue = self.waiting.get(key)
         if queue is None:
             queue = self.waiting[key] = deque()
-            if not self._busy(key):
+            if key not in self.busy or self.subscription.order is Order.NONE:
                 self.ready[key] = None
         queue.append(event)
         self.queued += 1
@@ -155,10 +157,21 @@ class Lane:
             return True
         return False
 
-    def _busy(self, key: str) -> bool:
-        if self.subscription.order is Order.NONE:
-            return False
-        return any(key in delivery.keys for delivery in self.pending)
+    def _hold(self, delivery: Delivery) -> None:
+        """Nothing else of its keys goes while it is pending."""
+        for key in delivery.keys:
+            self.busy[key] = self.busy.get(key, 0) + 1
+
+    def _free(self, delivery: Delivery) -> None:
+        """It is pending no more: what waits behind it may go."""
+        for key in delivery.keys:
+            left = self.busy.get(key, 0) - 1
+            if left > 0:
+                self.busy[key] = left
+                continue
+            self.busy.pop(key, None)
+            if key in self.waiting:
+                self.ready[key] = None
 
     # sending
 
@@ -170,6 +183,8 @@ class Lane:
         probing = self.failures >= subscription.max_in_flight or (self.failures > 0 and self.held_until > 0)
         if self.out >= (1 if probing else subscription.max_in_flight):
             return None
+        if self.out == len(self.pending):
+            return self._form() if self.ready else None
         taken: set[str] = set()
         ordered = subscription.order is not Order.NONE
         for delivery in self.pending:
@@ -185,7 +200,6 @@ class Lane:
         """All that waits for one account and may go, up to max_events and max_bytes."""
         subscription = self.subscription
         first = next(iter(self.ready))
-        account_json = self.waiting[first][0].account_json
         keys = [first]
         if subscription.order is Order.LEARNER:
             account = self.waiting[first][0].account
@@ -194,44 +208,54 @@ class Lane:
         size = 0
         used: list[str] = []
         for key in keys:
-            queue = self.waiting[key]
             before = len(events)
-            while queue and len(events) < subscription.max_events:
-                event = queue[0]
-                larger = size + len(event.raw)
-                if events and (larger > subscription.max_bytes or event.account_json != account_json):
-                    break
-                events.append(queue.popleft())
-                size = larger
+            size = self._draw(self.waiting[key], events, size)
             if len(events) > before:
                 used.append(key)
-            if not queue:
-                del self.waiting[key]
             if len(events) >= subscription.max_events:
                 break
         if len(used) > 1:
             events.sort(key=lambda event: event.position)
         ordered = subscription.order is not Order.NONE
         for key in used:
-            if ordered or key not in self.waiting:
+            if not self.waiting[key]:
+                del self.waiting[key]
                 self.ready.pop(key, None)
-        delivery = delivery_of(subscription.id, self.partition, events, tuple(used))
+            elif ordered:
+                self.ready.pop(key, None)
+        delivery = delivery_of(subscription.id, self.partition, events, tuple(used), size)
         self.pending.append(delivery)
+        self._hold(delivery)
         self.horizon = max(self.horizon, just_past(events[-1].position))
         return delivery
+
+    def _draw(self, queue: deque[Event], events: list[Event], size: int) -> int:
+        """Move what may go from a queue to `events`, which are of `size` bytes; their size then."""
+        most_events, most_bytes = self.subscription.max_events, self.subscription.max_bytes
+        room = most_events - len(events)
+        account_json = (events or queue)[0].account_json
+        while queue and room > 0:
+            event = queue[0]
+            larger = size + len(event.raw)
+            if events and (larger > most_bytes or event.account_json != account_json):
+                break
+            events.append(queue.popleft())
+            room -= 1
+            size = larger
+        return size
 
     def settle(self, delivery: Delivery, now: float) -> int:
         """The delivery is over: its events are delivered, buried or given up. Returns the bytes set free."""
         self.pending.remove(delivery)
-        self.due.pop(delivery.id, None)
-        for member in delivery.members:
-            self.needed.pop(member, None)
+        if self.due:
+            self.due.pop(delivery.id, None)
+        if self.needed:
+            for member in delivery.members:
+                self.needed.pop(member, None)
         self.queued -= len(delivery.events)
         self.queued_bytes -= delivery.size
         self.settled_at = now
-        for key in delivery.keys:
-            if key in self.waiting and not self._busy(key):
-                self.ready[key] = None
+        self._free(delivery)
         return delivery.size
 
     def split(self, delivery: Delivery) -> None:
@@ -240,11 +264,11 @@ class Lane:
         middle = len(delivery.members) // 2
         halves = []
         for members in (delivery.members[:middle], delivery.members[middle:]):
-            half = delivery_of(
-                self.subscription.id, self.partition, [delivery.events[member] for member in members], delivery.keys
-            )
-            halves.append(half)
+            events = [delivery.events[member] for member in members]
+            size = sum(len(event.raw) for event in events)
+            halves.append(delivery_of(self.subscription.id, self.partition, events, delivery.keys, size))
         self.pending[place : place + 1] = halves
+        self._hold(delivery)  # two where there was one
         self.due.pop(delivery.id, None)
 
     def shed(self) -> int:
@@ -313,5 +337,6 @@ class Lane:
             delivery.attempts = one.attempts
             delivery.refusals = one.refusals
             self.pending.append(delivery)
+            self._hold(delivery)
             for member in one.members:
                 self.needed[member] = delivery

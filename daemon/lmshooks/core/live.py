@@ -12,6 +12,7 @@ from lmshooks.core.feeds import Parsed
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import start_of
 from lmshooks.core.records import Kind
+from lmshooks.core.subscriptions import Order
 
 
 def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: int, now: float) -> None:
@@ -44,18 +45,18 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
 
 
 def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
-    match = own.context.index.match
-    lanes = own.lanes
+    match, kind_of = own.context.index.match, own.kind_of
+    lanes, to_send, exact = own.lanes, own.to_send, own.exact
     taken = matched = 0
     for event, fields in parsed:
         position = event.position
-        if own.exact:
-            for lane in own.exact.pop(position, ()):
+        if exact:
+            for lane in exact.pop(position, ()):
                 if lane.alive and lane.attached and lane.retake(event, lane.key_of(event, learner(fields))):
                     taken += len(event.raw)
-                    own.to_send[lane] = None
+                    to_send[lane] = None
         subscriptions = match(event.account, event.name)
-        if not subscriptions or own.kind_of(event) is not Kind.REAL_TIME:
+        if not subscriptions or kind_of(event) is not Kind.REAL_TIME:
             continue
         for subscription in subscriptions:
             if subscription.filter is not None and not subscription.filter(fields):
@@ -75,9 +76,10 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
             elif found.full:
                 own.detach(found, position, "full")
             else:
-                found.take(event, found.key_of(event, learner(fields)))
+                by_learner = subscription.order is Order.LEARNER
+                found.take(event, found.key_of(event, learner(fields)) if by_learner else event.account)
                 taken += len(event.raw)
-                own.to_send[found] = None
+                to_send[found] = None
     own.context.memory += taken
     return matched
 

@@ -14,6 +14,7 @@ from lmshooks.core.events import LetterReason
 from lmshooks.core.facts import Attempted, Stalled
 from lmshooks.core.lanes import PROBATION, Lane
 from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.records import Kind
 from lmshooks.core.retrying import Outcome, Verdict, judge, refused, wait_before
 
 DETAIL = 200
@@ -48,9 +49,10 @@ class Posting:
             reason = self._judged(own, lane, delivery, post, outcome, verdict, now)
             own.to_send[lane] = None
             own.dirty = True
-            for stream in (*own.sweeps, *(one.stream for one in own.windows.values() if one.stream)):
-                if stream.waits_for is lane:
-                    sweeping.pump(own, stream, now)
+            if own.sweeps or lane.kind is Kind.WINDOWED:
+                for stream in (*own.sweeps, *(one.stream for one in own.windows.values() if one.stream)):
+                    if stream.waits_for is lane:
+                        sweeping.pump(own, stream, now)
         else:
             own.answered_late(lane)
         return reason

@@ -28,6 +28,7 @@ class Kind(StrEnum):
 
     REAL_TIME = "real-time"
     WINDOWED = "windowed"
+    __hash__ = str.__hash__  # Enum's own is written in Python, and lanes are looked up by it for every event
 
 
 _LETTER = {Kind.REAL_TIME: "r", Kind.WINDOWED: "w"}

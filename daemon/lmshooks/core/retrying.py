@@ -74,6 +74,7 @@ class Verdict(StrEnum):
     WAIT = "wait"
     """As RETRY, and the whole lane waits."""
     REJECTED = "rejected"
+    __hash__ = str.__hash__  # Enum's own is written in Python, and every attempt is counted by it
 
 
 def judge(outcome: Outcome, events: int, refusals: int) -> Verdict:
