@@ -43,10 +43,8 @@ class Delivery:
         return body(self.account_json, [self.events[member].raw for member in self.members])
 
 
-def delivery_of(
-    subscription_id: str, partition: Partition, events: list[Event], keys: tuple[str, ...], size: int
-) -> Delivery:
-    """A new delivery of these events, which are in order, of one account and of `size` bytes."""
+def delivery_of(subscription_id: str, partition: Partition, events: list[Event], keys: tuple[str, ...]) -> Delivery:
+    """A new delivery of these events, which are in order, and of one account."""
     members = tuple([event.position for event in events])
     identity = delivery_id(
         subscription_id, partition.topic, partition.number, [(event.position, event.id) for event in events]
@@ -54,5 +52,5 @@ def delivery_of(
     made = Delivery(identity, members, keys)
     made.events = dict(zip(members, events, strict=True))
     made.account_json = events[0].account_json
-    made.size = size
+    made.size = sum([len(event.raw) for event in events])
     return made

@@ -223,7 +223,7 @@ class Lane:
                 self.ready.pop(key, None)
             elif ordered:
                 self.ready.pop(key, None)
-        delivery = delivery_of(subscription.id, self.partition, events, tuple(used), size)
+        delivery = delivery_of(subscription.id, self.partition, events, tuple(used))
         self.pending.append(delivery)
         self._hold(delivery)
         self.horizon = max(self.horizon, just_past(events[-1].position))
@@ -265,8 +265,7 @@ class Lane:
         halves = []
         for members in (delivery.members[:middle], delivery.members[middle:]):
             events = [delivery.events[member] for member in members]
-            size = sum(len(event.raw) for event in events)
-            halves.append(delivery_of(self.subscription.id, self.partition, events, delivery.keys, size))
+            halves.append(delivery_of(self.subscription.id, self.partition, events, delivery.keys))
         self.pending[place : place + 1] = halves
         self._hold(delivery)  # two where there was one
         self.due.pop(delivery.id, None)
