@@ -128,7 +128,7 @@ class Daemon:
         settings, kafka = self._settings, self._settings.kafka
         clock = Clock()
         self._now = clock.now
-        self._report = Reporter(__version__, clock.now)
+        self._report = Reporter(__version__, clock.now, logs.hot_lines())
         self._machine = Dispatcher(self._instance, self._loaded.configuration, settings.limits, clock.now())
         self._poster = poster_of(settings)
         self._state = StateTopic(kafka)
@@ -271,7 +271,7 @@ class Daemon:
         assert self._stopping is not None
         if self._stopping.is_set():
             log.warning("daemon.aborted", signal=signal.Signals(number).name)
-            sys.stderr.flush()
+            logs.flush()
             os._exit(1)
         log.info("daemon.stopping", signal=signal.Signals(number).name)
         self._supervisor.stopping()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Iterator
@@ -115,3 +116,29 @@ def test_a_module_of_ours_is_heard_at_our_level_by_its_events_name(capsys: pytes
     first, second = lines(capsys)
     assert first["event"] == second["event"] == "state.follower_restarts"
     assert first["said"] == "why=no broker"
+
+
+async def test_the_lines_of_a_turn_of_the_loop_go_in_one_write(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger().info("one")
+    structlog.get_logger().info("two")
+    assert lines(capsys) == []
+    await asyncio.sleep(0)
+    assert [line["event"] for line in lines(capsys)] == ["one", "two"]
+    structlog.get_logger().info("last")
+    logs.flush()
+    assert [line["event"] for line in lines(capsys)] == ["last"]
+
+
+async def test_a_thread_beside_the_loop_says_its_line_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    await asyncio.to_thread(lambda: structlog.get_logger().info("beside"))
+    assert [line["event"] for line in lines(capsys)] == ["beside"]
+
+
+async def test_lines_that_wait_are_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    for _ in range(3):
+        structlog.get_logger().info("long", text="x" * logs.Lines.MOST)
+    assert len(lines(capsys)) >= 2
+    logs.flush()

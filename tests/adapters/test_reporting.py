@@ -112,6 +112,22 @@ def test_an_attempt_is_one_line_with_its_fields_and_no_empty_ones(said: Any) -> 
     }
 
 
+def test_the_short_way_says_what_structlog_would(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    for lines in (None, logs.hot_lines()):
+        Reporter("0.1.0", lambda: NOW, lines).report([DELIVERED, FAILED], NOW)
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [list(line) for line in said[:2]] == [list(line) for line in said[2:]]
+    assert {line.pop("timestamp")[-1] for line in said} == {"Z"}
+    assert said[:2] == said[2:]
+    assert [line["level"] for line in said[:2]] == ["info", "warning"]
+
+
+def test_people_get_every_line_by_structlog() -> None:
+    logs.configure("info", "console")
+    assert logs.hot_lines() is None
+
+
 def test_an_attempt_that_failed_is_a_warning_and_says_when_the_next_one_is(said: Any) -> None:
     (line,) = said(FAILED._replace(status=None, failure=next(iter(Failure))))
     assert (line["level"], line["next_attempt"], line["detail"]) == ("warning", 5.0, "try later")

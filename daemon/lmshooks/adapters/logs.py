@@ -7,9 +7,12 @@ broker says so hundreds of times a minute.
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import logging
 import sys
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import orjson
@@ -29,6 +32,69 @@ _SENTENCES = 1000
 """Sentences remembered at most: some libraries put numbers into theirs."""
 
 
+class Lines:
+    """Lines on their way to stderr: those of one turn of the event loop in one write, at once where no loop runs.
+
+    A busy daemon says thousands of lines a second, and each write of its own costs as much as all else of a line.
+    """
+
+    MOST = 64 * 1024
+    """Bytes that wait, at most."""
+
+    def __init__(self) -> None:
+        self.json = False
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._at = 0.0
+        self._stamp = ""
+        atexit.register(self.send)
+
+    def write(self, line: bytes) -> None:
+        """A line, with its end."""
+        self._waiting.append(line)
+        self._size += len(line)
+        if len(self._waiting) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self.send)
+            except RuntimeError:  # no loop, or a thread beside it
+                self.send()
+        elif self._size > self.MOST:
+            self.send()
+
+    def say(self, level: str, event: str, fields: Mapping[str, Any], now: float) -> None:
+        """A line in the very form that structlog's processors would give it, at a fifth of their cost.
+
+        `now` is seconds since the epoch.
+        """
+        if now != self._at:
+            self._at = now
+            self._stamp = datetime.fromtimestamp(now, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        self.write(_encode({**fields, "event": event, "level": level, "timestamp": self._stamp}) + b"\n")
+
+    def flush(self) -> None:
+        """Nothing: what a logger asks for after every line comes when the loop comes round."""
+
+    def send(self) -> None:
+        """Write what waits."""
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        if waiting:
+            sys.stderr.buffer.write(b"".join(waiting))
+            sys.stderr.buffer.flush()
+
+
+_lines = Lines()
+
+
+def flush() -> None:
+    """Write what waits, before a process ends without more ado."""
+    _lines.send()
+
+
+def hot_lines() -> Lines | None:
+    """Where lines are JSON, a short way of saying what is said thousands of times a second; None where people read."""
+    return _lines if _lines.json else None
+
+
 def configure(level: str = "info", format: Format = "json") -> None:
     """Send every log line to stderr, from `level` (debug, info, warning, error) up. Call it again to change it."""
     if level not in LEVELS:
@@ -39,9 +105,10 @@ def configure(level: str = "info", format: Format = "json") -> None:
     ]
     factory: Any
     ends: Sequence[Any]
+    _lines.json = format == "json"
     if format == "json":
         ends = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_encode))
-        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+        factory = structlog.BytesLoggerFactory(_lines)  # type: ignore[arg-type]  # it writes and flushes; no more is asked
     else:
         ends = (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
         factory = structlog.PrintLoggerFactory(sys.stderr)

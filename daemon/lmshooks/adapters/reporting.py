@@ -14,8 +14,8 @@ import logging
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -134,7 +134,7 @@ METRICS: dict[str, Meaning] = {
 }  # fmt: skip
 """Every metric. Renaming one is a breaking change; README's table is held against this one by a test."""
 
-LEVELS: dict[type, str] = {
+LOUDNESS: dict[type, str] = {
     Consumed: "debug", Checkpointed: "debug", Lettered: "warning", Suspended: "error", Superseded: "warning",
     Stalled: "warning", StateLost: "error", Unreadable: "error", Expired: "error", GivenUp: "warning",
 }  # fmt: skip
@@ -145,6 +145,12 @@ _MEMBERS: dict[type, tuple[str, ...]] = {kind: tuple(inspect.get_annotations(kin
 
 _IDS_SAID = 20
 """Ids in one line, at most."""
+
+
+class HotLines(Protocol):
+    """Says what is said thousands of times a second; `now` is seconds since the epoch."""
+
+    def say(self, level: str, event: str, fields: Mapping[str, Any], now: float) -> None: ...
 
 
 class Histogram:
@@ -174,8 +180,10 @@ class Histogram:
 class Reporter:
     """Tells logs and metrics what happened. Not for several threads: loop and scrape share one."""
 
-    def __init__(self, version: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, version: str, clock: Callable[[], float] = time.time, lines: HotLines | None = None) -> None:
+        """`lines` is the short way for the line of an attempt; without it structlog says it as all others."""
         self._clock = clock
+        self._lines = lines
         self._log = structlog.get_logger().bind()  # bound once: the lazy proxy costs at every line
         self._watched: tuple[Callable[[float], Stats], Callable[[], bool]] | None = None
         self._counts: dict[str, Counter[tuple[str, ...]]] = {
@@ -232,15 +240,19 @@ class Reporter:
         self._attempts[fact.subscription_id, fact.verdict] += 1
         self._busy[subscription] += fact.elapsed  # type: ignore[assignment]  # a Counter of seconds
         self._observe("lmshooks_attempt_seconds", (fact.verdict,), fact.elapsed)
-        say, level = self._log.warning, logging.WARNING
+        level, loudness = "warning", logging.WARNING
         if fact.verdict is Verdict.DELIVERED:
             self._deliveries[subscription] += 1
             self._delivered[subscription] += fact.events
             self._last_delivered[fact.subscription_id] = now
             self._observe("lmshooks_event_age_seconds", (fact.kind,), fact.age)
-            say, level = self._log.info, logging.INFO
-        if self._log.is_enabled_for(level):
-            say("delivery.attempted", **_fields(fact))
+            level, loudness = "info", logging.INFO
+        if not self._log.is_enabled_for(loudness):
+            return
+        if self._lines is not None:
+            self._lines.say(level, NAMES[Attempted], _fields(fact), now)
+        else:
+            getattr(self._log, level)(NAMES[Attempted], **_fields(fact))
 
     def _observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
         histogram = self._histograms[name].get(labels)
@@ -290,7 +302,7 @@ class Reporter:
 
     def _say(self, fact: Fact) -> None:
         """One line. A lane that is merely full comes and goes many times a minute; that is no news."""
-        level = LEVELS.get(type(fact), "info")
+        level = LOUDNESS.get(type(fact), "info")
         if isinstance(fact, Detached | Attached):
             lane = (fact.subscription_id, fact.partition, fact.kind)
             if isinstance(fact, Detached) and fact.why != "full":
@@ -388,11 +400,12 @@ def _draw_subscription(each: SubscriptionStats, now: float, put: Callable[[str, 
 def _fields(fact: Fact) -> dict[str, Any]:
     """A fact's fields as a line says them: no empty ones, partitions as text, long lists cut."""
     fields: dict[str, Any] = {}
-    for name in _MEMBERS[type(fact)]:
-        value = getattr(fact, name)
-        kind = type(value)
+    members = _MEMBERS[type(fact)]
+    values = fact if isinstance(fact, tuple) else [getattr(fact, name) for name in members]
+    for name, value in zip(members, values, strict=True):
         if value is None or value == "":
             continue
+        kind = type(value)
         if kind is float:
             fields[name] = round(value, 4)
         elif kind is Partition:
