@@ -12,16 +12,27 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
-from yaml import MappingNode, Node, ScalarNode, SequenceNode
+from yaml import MappingNode, SequenceNode
+from yaml import ScalarEvent as Scalar
 
 try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # PyYAML without libyaml: slower, the same events
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
+
+class Node(Protocol):
+    """A Scalar, SequenceNode or MappingNode. The parser's scalars are nodes as they are: they have all of this."""
+
+    value: Any
+    start_mark: Any
+    end_mark: Any
+
+
+_WRITTEN_OUT = "the value itself, written out"
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,300}")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -99,48 +110,43 @@ class _Composer:
     def _node(self, event: Any, depth: int) -> Node:
         kind = type(event)
         if event.anchor is not None:
-            raise Unreadable(
-                "an alias" if kind is yaml.AliasEvent else "an anchor",
-                "the value itself, written out",
-                event.start_mark,
-            )
+            raise Unreadable("an alias" if kind is yaml.AliasEvent else "an anchor", _WRITTEN_OUT, event.start_mark)
         if event.tag is not None:
             raise Unreadable(
                 "a tag", "a value without one", event.start_mark, "a secret is {env: NAME} or {file: PATH}"
             )
-        if kind is yaml.ScalarEvent:
-            return ScalarNode("", event.value, event.start_mark, event.end_mark, event.style)
+        if kind is Scalar:
+            scalar: Node = event
+            return scalar
         if depth == _DEEPEST:
             raise Unreadable(f"more than {_DEEPEST} levels", "a flatter value", event.start_mark)
         if kind is yaml.SequenceStartEvent:
             items = list(self._items(depth))
             return SequenceNode("", items, event.start_mark, self._end)
         pairs = []
-        first: Any
-        while type(first := self._next()) is not yaml.MappingEndEvent:
-            key, second = self._node(first, depth + 1), self._next()
-            is_list = type(second) is yaml.SequenceStartEvent
-            if is_list and depth == 0 and self._take and key.value == self._listed:
+        while type(key := self._next()) is not yaml.MappingEndEvent:
+            name, value = self._node(key, depth + 1), self._next()
+            is_list = type(value) is yaml.SequenceStartEvent
+            if is_list and depth == 0 and self._take and name.value == self._listed:
                 for number, item in enumerate(self._items(1)):
                     self._take(number, item)
-                value: Node = SequenceNode("", [], second.start_mark, self._end)
-            else:
-                value = self._node(second, depth + 1)
-            pairs.append((key, value))
-        self._end = first.end_mark
+                value = SequenceNode("", [], value.start_mark, self._end)
+            elif type(value) is not Scalar or value.anchor is not None or value.tag is not None:
+                value = self._node(value, depth + 1)
+            pairs.append((name, value))
+        self._end = key.end_mark
         return MappingNode("", pairs, event.start_mark, self._end)
 
     def _items(self, depth: int) -> Iterator[Node]:
-        event: Any
         while type(event := self._next()) is not yaml.SequenceEndEvent:
             yield self._node(event, depth + 1)
         self._end = event.end_mark
 
 
-def value_of(node: Node) -> Any:
+def value_of(node: Any) -> Any:
     """A scalar's value."""
     text: str = node.value
-    if not node.style:  # type: ignore[attr-defined]
+    if not node.style:
         if text in _WORDS:
             return _WORDS[text]
         if text[0] in "-0123456789":

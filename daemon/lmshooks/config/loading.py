@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from yaml import Node
 
 from lmshooks.config.daemon import Bounds, Daemon, DaemonSettings, Window
-from lmshooks.config.documents import Unreadable, compose, text_of
+from lmshooks.config.documents import Node, Unreadable, compose, text_of
 from lmshooks.config.mistakes import ConfigurationMistakes, Mistake, Several, Wrong, did_you_mean, nearest
 from lmshooks.config.outline import Section, form_at
 from lmshooks.config.places import KEY, File, Place, Tree

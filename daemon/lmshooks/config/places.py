@@ -7,12 +7,13 @@ secret, is shown. Comments are cut, and what belongs to somebody else's entry is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from yaml import MappingNode, Node, ScalarNode, SequenceNode
+from yaml import MappingNode, SequenceNode
+from yaml import ScalarEvent as Scalar
 
-from lmshooks.config.documents import Unreadable, tell, value_of
+from lmshooks.config.documents import Node, Unreadable, tell, value_of
 from lmshooks.config.kinds import Kind
 from lmshooks.config.mistakes import Mistake
 from lmshooks.config.outline import Form, Section, all_settings, form_at
@@ -64,7 +65,12 @@ class Tree:
 
     def value(self, mistakes: list[Mistake]) -> Any:
         """Plain values. Keys that come twice, or are no names, are added to the mistakes; the first one counts."""
-        return _value(self.node, self.place, lambda *wrong: mistakes.append(self._repeated(*wrong)))
+        unclean: list[Node] = []
+        value = _value(self.node, unclean)
+        for node, place, _ in _walk(self.node, self.place) if unclean else ():
+            if node in unclean:
+                mistakes += self._unclean(node, place)
+        return value
 
     def mistake(self, place: Place, expected: str, found: str = "", hint: str = "") -> Mistake:
         """What stands at a place is wrong. Where nothing stands there, the mapping it is missing from is pointed to."""
@@ -77,11 +83,14 @@ class Tree:
         """What stands at a place, or the last one on the way there."""
         return self._locate(place)[0]
 
-    def _repeated(self, path: Place, key: Node, first: Node | None) -> Mistake:
-        if first is None:
-            return self._at(key, path, "a name", f"{tell(key)} as a key")
-        line = first.start_mark.line + 1
-        return self._at(key, path, "each key once", "the key a second time", f"the first is in line {line}")
+    def _unclean(self, node: Node, place: Place) -> Iterator[Mistake]:
+        first: dict[str, Node] = {}
+        for key, _ in node.value:
+            if not isinstance(key, Scalar) or not key.value:
+                yield self._at(key, place, "a name", f"{tell(key)} as a key")
+            elif first.setdefault(key.value, key) is not key:
+                hint = f"the first is in line {first[key.value].start_mark.line + 1}"
+                yield self._at(key, (*place, key.value), "each key once", "the key a second time", hint)
 
     def _at(self, node: Node, path: Place, expected: str, found: str, hint: str = "") -> Mistake:
         line, column = node.start_mark.line, node.start_mark.column
@@ -110,7 +119,7 @@ class Tree:
         return node, path, False
 
     def _told(self, node: Node, path: Place, key: bool) -> str:
-        if isinstance(node, ScalarNode) and value_of(node) is not None and self._hidden(path, key):
+        if isinstance(node, Scalar) and value_of(node) is not None and self._hidden(path, key):
             return "a value (not shown)"
         return tell(node)
 
@@ -127,7 +136,7 @@ class Tree:
         stop = end.column if end.line == line else len(text)
         shown = text[:at] if not text[:at].strip(" -") else "… "
         caret = None
-        for begin, beyond, hidden in sorted(_spans(self.node, self.place, line, len(text), self._hidden)):
+        for begin, beyond, hidden in sorted(self._spans(line, len(text))):
             if begin < at:
                 continue  # an empty value stands on top of what follows
             if caret is None and column < beyond:
@@ -136,6 +145,14 @@ class Tree:
             at = beyond
         rest = _COMMENT.sub("", text[at:stop])
         return _clipped(shown + rest, len(shown) + column - at if caret is None else caret)
+
+    def _spans(self, line: int, width: int) -> Iterator[tuple[int, int, bool]]:
+        """Where the scalars of a line begin and end, and whether each is hidden."""
+        for node, place, key in _walk(self.node, self.place):
+            start, end = node.start_mark, node.end_mark
+            if type(node) is Scalar and start.line <= line <= end.line:
+                begin = start.column if start.line == line else 0
+                yield begin, end.column if end.line == line else width, self._hidden(place, key)
 
     def _hidden(self, path: Place, key: bool) -> bool:
         if not key:
@@ -146,40 +163,32 @@ class Tree:
         return isinstance(form.said, Kind) and form.said.secret and path[-1] not in ("env", "file")
 
 
-def _value(node: Node, path: Place, wrong: Callable[[Place, Node, Node | None], None]) -> Any:
-    if type(node) is ScalarNode:
+def _value(node: Node, unclean: list[Node]) -> Any:
+    if type(node) is Scalar:
         return value_of(node)
     if type(node) is SequenceNode:
-        return [_value(item, (*path, number), wrong) for number, item in enumerate(node.value)]
+        return [_value(item, unclean) for item in node.value]
     values: dict[str, Any] = {}
     for key, value in node.value:
         name = key.value
-        if type(key) is not ScalarNode or name == "":
-            wrong(path, key, None)
-        elif name in values:
-            wrong((*path, name), key, next(other for other, _ in node.value if other.value == name))
+        if type(key) is not Scalar or not name or name in values:
+            unclean.append(node)
         else:
-            values[name] = _value(value, (*path, name), wrong)
+            values[name] = value_of(value) if type(value) is Scalar else _value(value, unclean)
     return values
 
 
-def _spans(
-    node: Node, path: Place, line: int, width: int, hidden: Callable[[Place, bool], bool], key: bool = False
-) -> Iterator[tuple[int, int, bool]]:
-    """Where the scalars of a line begin and end, and whether each is hidden."""
-    if node.start_mark.line > line or node.end_mark.line < line:
-        return
-    if isinstance(node, ScalarNode):
-        begin = node.start_mark.column if node.start_mark.line == line else 0
-        yield begin, node.end_mark.column if node.end_mark.line == line else width, hidden(path, key)
-    elif isinstance(node, SequenceNode):
+def _walk(node: Node, place: Place, key: bool = False) -> Iterator[tuple[Node, Place, bool]]:
+    """Every node, with its place, and whether it is a key."""
+    yield node, place, key
+    if isinstance(node, SequenceNode):
         for number, item in enumerate(node.value):
-            yield from _spans(item, (*path, number), line, width, hidden)
-    else:
+            yield from _walk(item, (*place, number))
+    elif isinstance(node, MappingNode):
         for name, value in node.value:
-            inner = (*path, str(name.value) if isinstance(name, ScalarNode) else "")
-            yield from _spans(name, inner, line, width, hidden, key=True)
-            yield from _spans(value, inner, line, width, hidden)
+            inner = (*place, str(name.value) if isinstance(name, Scalar) else "")
+            yield from _walk(name, inner, key=True)
+            yield from _walk(value, inner)
 
 
 def _keeps_secrets(form: Form) -> bool:

@@ -79,7 +79,7 @@ def _read(path: Path) -> tuple[str, str]:
 def _key(value: Any, reading: Reading) -> bytes:
     found = referred(value, reading)
     try:
-        return parse_secret(found)
+        return reading.share(parse_secret(found))
     except ValueError as why:
         reason, _, expected = str(why).partition(", expected ")
         raise Wrong(expected, f"a secret that cannot sign ({reason})", at=tuple(value)) from None
