@@ -64,7 +64,7 @@ def run(directory: Path, environ: Mapping[str, str] = os.environ) -> int:
     try:
         loaded = load(directory, environ)
     except ConfigurationMistakes as mistakes:
-        sys.stderr.write(f"{mistakes}\n")
+        sys.stderr.write(f"{mistakes.shown()}\n")
         return 2
     logs.configure(loaded.daemon.log.level, "console" if loaded.daemon.log.format == "console" else "json")
     quiet_aiokafka()

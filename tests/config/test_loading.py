@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lmshooks.config import Loaded, load, load_daemon
+from lmshooks.config import load, load_daemon
+from lmshooks.config.loading import Loaded
 from lmshooks.core.catalogue import Cadence
 from lmshooks.core.configuration import Limits
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Order, Resume, RetryPolicy, SignatureAuth

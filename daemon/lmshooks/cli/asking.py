@@ -41,6 +41,7 @@ def ask(url: str, path: str, expected: str) -> dict[str, Any]:
 
 def address(directory: Path) -> str:
     """Where the daemon of this configuration is asked, by its admin settings."""
-    admin = settings.loaded(directory).daemon.http
-    host = admin.host if admin.host not in ("0.0.0.0", "::", "") else "127.0.0.1"
-    return f"http://[{host}]:{admin.port}" if ":" in host else f"http://{host}:{admin.port}"
+    host, port = settings.admin_address(directory)
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

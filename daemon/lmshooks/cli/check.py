@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -13,10 +14,20 @@ import click
 from lmshooks.cli import settings
 
 if TYPE_CHECKING:
-    from lmshooks.config import Loaded
+    from lmshooks.config import Loaded, Mistake
 
 
-@click.command(epilog="Exit status: 0 valid, 1 mistakes, 2 usage.")
+@click.command(
+    epilog="""\b
+Examples:
+  lmshooks check
+  lmshooks check --config /etc/lmshooks --json | jq -r '.mistakes[] | "\\(.file):\\(.line) \\(.path)"'
+
+\b
+A mistake names its file, line and column and shows the line; what may be secret is struck out (•••).
+Secrets are looked up too: run it where the daemon runs, or give it the same environment.
+Exit status: 0 valid, 1 mistakes, 2 usage."""
+)
 @settings.config_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
 def check(directory: Path, as_json: bool) -> None:
@@ -26,13 +37,7 @@ def check(directory: Path, as_json: bool) -> None:
     try:
         loaded = load(directory, os.environ)
     except ConfigurationMistakes as wrong:
-        if as_json:
-            fields = ("file", "line", "column", "path", "found", "expected", "hint")
-            told = [{name: getattr(mistake, name) for name in fields} for mistake in wrong.mistakes]
-            click.echo(json.dumps({"valid": False, "mistakes": told}))
-        else:
-            click.echo(str(wrong), err=True)
-            click.echo(f"{len(wrong.mistakes)} mistake{'s' * (len(wrong.mistakes) != 1)}", err=True)
+        _tell(wrong.mistakes, as_json)
         sys.exit(1)
     configuration = loaded.configuration
     if as_json:
@@ -45,6 +50,16 @@ def check(directory: Path, as_json: bool) -> None:
     if sys.stdout.isatty():
         _table(loaded)
     click.echo(f"valid: {len(configuration.subscriptions)} subscriptions, version {configuration.version}")
+
+
+def _tell(mistakes: tuple[Mistake, ...], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"valid": False, "mistakes": [dataclasses.asdict(each) for each in mistakes]}))
+        return
+    for each in mistakes:
+        where, _, rest = each.shown().partition(": ")
+        click.echo(f"{click.style(where, bold=True)}: {rest}", err=True)
+    click.secho(f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)}", fg="red", err=True)
 
 
 def _table(loaded: Loaded) -> None:

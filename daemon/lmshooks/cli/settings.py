@@ -16,7 +16,7 @@ import click
 
 if TYPE_CHECKING:
     from lmshooks.adapters.kafka_client import KafkaSettings
-    from lmshooks.config import Loaded
+    from lmshooks.config import DaemonSettings, Loaded
     from lmshooks.core.configuration import Configuration
     from lmshooks.core.subscriptions import Subscription
 
@@ -40,12 +40,33 @@ def loaded(directory: Path) -> Loaded:
     try:
         return load(directory, os.environ)
     except ConfigurationMistakes as mistakes:
-        raise click.ClickException(str(mistakes)) from None
+        raise click.ClickException(mistakes.shown()) from None
+
+
+def daemon(directory: Path) -> DaemonSettings:
+    """What daemon.yaml says: subscriptions, and mistakes in them, are of no matter."""
+    from lmshooks.config import ConfigurationMistakes, load_daemon
+
+    try:
+        return load_daemon(directory, os.environ)
+    except ConfigurationMistakes as mistakes:
+        raise click.ClickException(mistakes.shown()) from None
 
 
 def kafka(directory: Path) -> KafkaSettings:
     """How the daemon of this configuration reaches Kafka."""
-    return loaded(directory).daemon.kafka
+    return daemon(directory).kafka
+
+
+def admin_address(directory: Path) -> tuple[str, int]:
+    """Where the daemon of this configuration listens. Reads these two values alone, as long as they are right."""
+    from lmshooks.config.address import admin_address as plain
+
+    found = plain(directory)
+    if found is None:
+        admin = daemon(directory).http
+        return admin.host, admin.port
+    return found
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import ConfigDict, Field, model_validator
 
 from lmshooks.adapters.kafka_client import KafkaSettings
+from lmshooks.config.address import HOST, PORT
 from lmshooks.config.kinds import DAY, Kind, Listed, OneOrMore, choice, duration, flag, member, size, text, whole
 from lmshooks.config.mistakes import Wrong, did_you_mean
 from lmshooks.config.outline import Section
@@ -182,9 +183,9 @@ class Kafka(Section):
 class Admin(Section):
     """Where health, status and metrics are served. There is no authentication: keep the port inside."""
 
-    host: Annotated[str, text("a host name or an address")] = "127.0.0.1"
+    host: Annotated[str, text("a host name or an address")] = HOST
     """The address to listen at."""
-    port: Annotated[int, whole(0, 65535)] = 9400
+    port: Annotated[int, whole(0, 65535)] = PORT
     """The port; 0 takes a free one."""
 
 

@@ -45,6 +45,10 @@ class ConfigurationMistakes(Exception):
         super().__init__("\n".join(map(str, mistakes)))
         self.mistakes = mistakes
 
+    def shown(self) -> str:
+        """For a terminal: each with its line."""
+        return "\n".join(mistake.shown() for mistake in self.mistakes)
+
 
 class Wrong(ValueError):
     """A value is not what it should be. Who reads it raises this; the place is added by who knows it."""
