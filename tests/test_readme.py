@@ -9,7 +9,7 @@ import json
 import re
 from pathlib import Path
 
-from lmshooks.adapters.reporting import METRICS
+from lmshooks.adapters.metrics import METRICS
 from lmshooks.config import load
 from lmshooks.config.daemon import Daemon
 from lmshooks.config.outline import Section, all_settings

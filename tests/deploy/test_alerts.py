@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from lmshooks.adapters.reporting import METRICS
+from lmshooks.adapters.metrics import METRICS
 from tests.deploy.tools import ROOT, tool
 
 RULES = ROOT / "deploy" / "prometheus" / "alerts.yaml"

@@ -20,7 +20,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from lmshooks import samples
-from lmshooks.adapters.reporting import METRICS
+from lmshooks.adapters.metrics import METRICS
 from lmshooks.listener import Answers, Listener, Received
 from tests.deploy.prometheus import Prometheus
 from tests.deploy.tools import ROOT, tool

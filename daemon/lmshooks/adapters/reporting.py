@@ -15,7 +15,7 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
@@ -27,6 +27,7 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
+from lmshooks.adapters.metrics import COUNTER, GAUGE, HISTOGRAM, METRICS
 from lmshooks.core.facts import (
     NAMES,
     Attached,
@@ -51,88 +52,6 @@ from lmshooks.core.facts import (
 from lmshooks.core.positions import Partition
 from lmshooks.core.retrying import Verdict
 from lmshooks.core.stats import Stats, SubscriptionStats
-
-QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0)
-AGES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0, 300.0, 900.0, 3600.0, 86400.0, 604800.0)
-
-
-class Meaning(NamedTuple):
-    """One metric: what kind of number it is, what it is told apart by, and what it says."""
-
-    kind: str
-    """counter, gauge, histogram"""
-    labels: tuple[str, ...]
-    help: str
-    buckets: tuple[float, ...] = ()
-
-
-_COUNTER, _GAUGE, _HISTOGRAM = "counter", "gauge", "histogram"
-_SUBSCRIPTION, _PARTITION = ("subscription",), ("topic", "partition")
-
-METRICS: dict[str, Meaning] = {
-    # what came in
-    "lmshooks_records_consumed_total": Meaning(_COUNTER, (), "Kafka records that live feeds have read."),
-    "lmshooks_events_consumed_total": Meaning(_COUNTER, (), "Events in those records."),
-    "lmshooks_events_matched_total": Meaning(_COUNTER, (), "Times an event was wanted by a subscription."),
-    "lmshooks_lag_records": Meaning(_GAUGE, _PARTITION, "Records between the live feed and the log's end."),
-    "lmshooks_uncommitted_records": Meaning(_GAUGE, _PARTITION, "Records between the commit and the live feed."),
-    "lmshooks_partitions": Meaning(_GAUGE, ("state",), "Partitions of this instance."),
-    "lmshooks_sweeps": Meaning(_GAUGE, (), "Sweeps under way."),
-    # what went out
-    "lmshooks_attempts_total": Meaning(_COUNTER, ("subscription", "verdict"), "POSTs, by how they were judged."),
-    "lmshooks_attempt_busy_seconds_total": Meaning(_COUNTER, _SUBSCRIPTION, "Seconds that POSTs took, summed."),
-    "lmshooks_attempt_seconds": Meaning(_HISTOGRAM, ("verdict",), "Seconds a POST took.", QUICK),
-    "lmshooks_deliveries_total": Meaning(_COUNTER, _SUBSCRIPTION, "Deliveries that were acknowledged."),
-    "lmshooks_events_delivered_total": Meaning(_COUNTER, _SUBSCRIPTION, "Events in those deliveries."),
-    "lmshooks_event_age_seconds": Meaning(
-        _HISTOGRAM, ("cadence",), "From the writing of a delivery's oldest event to its acknowledgement.", AGES
-    ),
-    "lmshooks_last_delivered_timestamp_seconds": Meaning(_GAUGE, _SUBSCRIPTION, "When a delivery last went through."),
-    "lmshooks_posts_in_flight": Meaning(_GAUGE, ("state",), "Requests out, of healthy and of failing lanes."),
-    # what is owed
-    "lmshooks_subscriptions": Meaning(_GAUGE, ("state",), "Subscriptions, by state."),
-    "lmshooks_lanes": Meaning(_GAUGE, ("state",), "Lanes that are not idle: attached, detached, failing."),
-    "lmshooks_oldest_owed_age_seconds": Meaning(_GAUGE, _SUBSCRIPTION, "Age of the oldest event known to be owed."),
-    "lmshooks_queued_events": Meaning(_GAUGE, _SUBSCRIPTION, "Events in memory that are not acknowledged."),
-    "lmshooks_behind_records": Meaning(_GAUGE, _SUBSCRIPTION, "Records between its lanes and their feeds."),
-    "lmshooks_failing_seconds": Meaning(_GAUGE, _SUBSCRIPTION, "For how long every attempt has failed."),
-    "lmshooks_suspended": Meaning(_GAUGE, ("subscription", "reason"), "1 while the daemon has stopped it."),
-    "lmshooks_suspensions_total": Meaning(_COUNTER, ("reason",), "Subscriptions that the daemon stopped."),
-    "lmshooks_detachments_total": Meaning(_COUNTER, ("reason",), "Lanes that left their feed, by why."),
-    # what was given up
-    "lmshooks_dead_letters_total": Meaning(_COUNTER, ("reason",), "Events written to the dead-letter topic."),
-    "lmshooks_pending_dead_letters": Meaning(_GAUGE, (), "Dead letters that are not written yet."),
-    "lmshooks_expired_records_total": Meaning(
-        _COUNTER, _SUBSCRIPTION, "Records the log no longer held when they were to be read (empty: by the live feed)."
-    ),
-    "lmshooks_given_up_events_total": Meaning(
-        _COUNTER, ("subscription", "reason"), "Events in memory given up by an operator's act."
-    ),
-    # windows
-    "lmshooks_window_next_close_timestamp_seconds": Meaning(_GAUGE, ("window",), "When the window closes next."),
-    "lmshooks_window_open_ranges": Meaning(_GAUGE, ("window",), "Partitions whose closed range is not sent yet."),
-    "lmshooks_window_closes_total": Meaning(_COUNTER, ("window",), "Ranges closed, one a partition."),
-    # what is durable
-    "lmshooks_checkpoints_total": Meaning(_COUNTER, (), "Checkpoints completed."),
-    "lmshooks_checkpoint_seconds": Meaning(_HISTOGRAM, (), "Seconds a checkpoint took.", QUICK),
-    "lmshooks_checkpoint_records_total": Meaning(_COUNTER, (), "State records that checkpoints wrote."),
-    "lmshooks_checkpoint_age_seconds": Meaning(_GAUGE, _PARTITION, "Seconds since the last checkpoint."),
-    "lmshooks_stalls_total": Meaning(_COUNTER, ("reason",), "Writes and commits that failed or were not confirmed."),
-    "lmshooks_claims_total": Meaning(_COUNTER, (), "Partitions taken over."),
-    "lmshooks_superseded_total": Meaning(_COUNTER, (), "Times another owner's claim was seen."),
-    "lmshooks_releases_total": Meaning(_COUNTER, ("state",), "Partitions given back: clean, unclean."),
-    "lmshooks_state_lost_total": Meaning(_COUNTER, (), "Partitions held: the state topic lost what was committed."),
-    "lmshooks_state_unreadable_total": Meaning(_COUNTER, (), "State records that cannot be read: partitions held."),
-    # the process
-    "lmshooks_ready": Meaning(_GAUGE, (), "1 while events can come in: what /readyz says."),
-    "lmshooks_memory_bytes": Meaning(_GAUGE, (), "Bytes of events held."),
-    "lmshooks_loop_lag_seconds": Meaning(_HISTOGRAM, (), "By how much the event loop was late.", QUICK),
-    "lmshooks_reloads_total": Meaning(_COUNTER, ("state",), "Reloads of the configuration: ok, failed."),
-    "lmshooks_configuration_ok": Meaning(_GAUGE, (), "0 while the files on disk are not what is in effect."),
-    "lmshooks_configuration_info": Meaning(_GAUGE, ("hash",), "The digest of the configuration in effect."),
-    "lmshooks_build_info": Meaning(_GAUGE, ("version",), "The version that runs."),
-}  # fmt: skip
-"""Every metric. Renaming one is a breaking change; README's table is held against this one by a test."""
 
 LOUDNESS: dict[type, str] = {
     Consumed: "debug", Checkpointed: "debug", Lettered: "warning", Suspended: "error", Superseded: "warning",
@@ -187,10 +106,10 @@ class Reporter:
         self._log = structlog.get_logger().bind()  # bound once: the lazy proxy costs at every line
         self._watched: tuple[Callable[[float], Stats], Callable[[], bool]] | None = None
         self._counts: dict[str, Counter[tuple[str, ...]]] = {
-            name: Counter() for name, meaning in METRICS.items() if meaning.kind == _COUNTER
+            name: Counter() for name, meaning in METRICS.items() if meaning.kind == COUNTER
         }
         for name, meaning in METRICS.items():
-            if meaning.kind == _COUNTER and not meaning.labels:
+            if meaning.kind == COUNTER and not meaning.labels:
                 self._counts[name][()] = 0
         self._attempts = self._counts["lmshooks_attempts_total"]
         self._busy = self._counts["lmshooks_attempt_busy_seconds_total"]
@@ -198,7 +117,7 @@ class Reporter:
         self._delivered = self._counts["lmshooks_events_delivered_total"]
         self._last_delivered: dict[str, float] = {}
         self._histograms: dict[str, dict[tuple[str, ...], Histogram]] = {
-            name: {} for name, meaning in METRICS.items() if meaning.kind == _HISTOGRAM
+            name: {} for name, meaning in METRICS.items() if meaning.kind == HISTOGRAM
         }
         self._gone: set[tuple[str, Partition, str]] = set()
         self._configuration_ok = True
@@ -316,7 +235,7 @@ class Reporter:
     def _forget(self, removed: frozenset[str]) -> None:
         """A subscription that is no more leaves no series behind."""
         for name, meaning in METRICS.items():
-            if meaning.kind == _COUNTER and "subscription" in meaning.labels:
+            if meaning.kind == COUNTER and "subscription" in meaning.labels:
                 counts = self._counts[name]
                 for labels in [each for each in counts if each[0] in removed]:
                     del counts[labels]
@@ -326,7 +245,7 @@ class Reporter:
 
     def collect(self) -> Iterator[Metric]:
         """Every metric of the table as it stands (prometheus_client's collector interface)."""
-        gauges = {name: _gauge(name) for name, meaning in METRICS.items() if meaning.kind == _GAUGE}
+        gauges = {name: _gauge(name) for name, meaning in METRICS.items() if meaning.kind == GAUGE}
         gauges["lmshooks_build_info"].add_metric((self._version,), 1)
         gauges["lmshooks_configuration_ok"].add_metric((), self._configuration_ok)
         for subscription_id, at in self._last_delivered.items():
