@@ -11,7 +11,8 @@ import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from lmshooks.adapters import logs
-from lmshooks.adapters.reporting import METRICS, Histogram, Reporter
+from lmshooks.adapters.metrics import METRICS
+from lmshooks.adapters.reporting import Histogram, Reporter
 from lmshooks.core import facts as f
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition
