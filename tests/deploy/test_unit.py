@@ -47,7 +47,7 @@ def test_systemd_would_see_a_mistake(unit: Path) -> None:
 
 
 def test_it_is_exposed_as_little_as_systemd_can_make_it(unit: Path) -> None:
-    """1.2 of 10: what is left are sockets, for that is its work, and /proc/stat, for its start time."""
+    """1.3 of 10: what is left are sockets, for that is its work, and /proc/stat, for its start time."""
     done = analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
     assert done.returncode == 0, done.stdout
 
