@@ -6,10 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from compose_spec import PyCompose
 
+from lmshooks.cli import group
 from lmshooks.config import load
 from tests.deploy.tools import ROOT
 
@@ -55,6 +57,19 @@ def test_the_instances_have_names_of_their_own_and_the_configuration_is_good(tmp
     for service in INSTANCES:
         # The longest stop: what is in flight, the last checkpoint, out of Kafka.
         assert int(service["stop_grace_period"].removesuffix("s")) >= loaded.daemon.drain_timeout + 30
+
+
+def test_every_command_is_one_that_the_program_takes() -> None:
+    taken = []
+    for service in SERVICES.values():
+        if service["image"] == "lmshooks" and "command" in service:
+            name, *arguments = service["command"]
+            command = group.get_command(click.Context(group), name)
+            assert command is not None
+            here = [each.replace("/run/secrets/sample", str(FOLDER / "sample-secret")) for each in arguments]
+            command.make_context(name, here)  # raises where an option is unknown or its value is wrong
+            taken.append(name)
+    assert sorted(taken) == ["emit", "listen"]
 
 
 def test_who_runs_the_image_may_nothing_else() -> None:
