@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from lmshooks import samples
 from lmshooks.cli.emit import emit
+from lmshooks.core.catalogue import cadence_of
 
 
 @pytest.fixture
@@ -173,3 +174,147 @@ def test_the_topic_and_kafka_are_the_configurations(broker: str, topic: str, tmp
     assert result.exit_code == 0, result.output
     assert told(result)["topic"] == topic
     assert len(read(broker, topic)) == 2
+
+
+# ------------------------------------------------------------------------------------------------------------- --check
+
+
+def line(identity: str = "a", name: str = "OURS", account: object = 1010, **more: Any) -> str:
+    event = {"eventId": identity, "eventName": name, "timestamp": 1, "data": {}, **more}
+    return json.dumps({"accountId": account, **event})
+
+
+def checked(content: str | bytes, *arguments: str) -> tuple[int, dict[str, Any]]:
+    """The exit code of --check on standard input, and what it tells programs."""
+    result = CliRunner().invoke(emit, ("--check", "-", "--json", *arguments), input=content)
+    return result.exit_code, told(result)
+
+
+SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+def test_a_sample_of_alm_is_one_record_whatever_its_lines_and_nothing_is_doubtful(path: Path) -> None:
+    result = run("--check", str(path), "--json")
+    assert result.exit_code == 0
+    (event,) = json.loads(path.read_bytes())["events"]
+    found = told(result)
+    assert (found["records"], found["events"], found["dead_letters"], found["doubtful"]) == (1, 1, 0, 0)
+    assert found["found"] == [
+        {
+            "line": 1, "index": 0, "good": True, "accountId": str(json.loads(path.read_bytes())["accountId"]),
+            "eventName": event["eventName"], "eventId": event["eventId"],
+            "cadence": str(cadence_of(event["eventName"], {})), "doubts": [],
+        }
+    ]  # fmt: skip
+
+
+def test_every_line_is_a_record_and_a_bad_one_is_told_with_its_line_and_why() -> None:
+    code, found = checked("\n".join([line("a"), "", "nonsense", line("b", account=1.5), line("c", name="X_BATCH")]))
+    assert code == 1
+    assert (found["records"], found["events"], found["dead_letters"]) == (4, 2, 2)
+    assert [(each["line"], each["good"]) for each in found["found"]] == [(1, True), (3, False), (4, False), (5, True)]
+    assert found["found"][1]["why"].startswith("malformed: not JSON (")
+    assert found["found"][2]["why"] == (
+        "malformed: accountId is a number with a fraction or exponent, "
+        "expected an integer or a string that is not empty"
+    )
+    assert [each["cadence"] for each in found["found"] if each["good"]] == ["real-time", "windowed"]
+
+
+def test_of_an_envelope_the_bad_events_are_told_by_their_place() -> None:
+    events = [json.loads(line(identity)) for identity in ("a", "", "c")]
+    code, found = checked(json.dumps({"accountId": "acme", "events": events}, indent=2))
+    assert code == 1
+    assert [(each["index"], each["good"]) for each in found["found"]] == [(0, True), (1, False), (2, True)]
+    assert found["found"][1]["why"] == "malformed: eventId is empty, expected a string that is not empty"
+
+
+def test_a_record_over_several_lines_that_is_broken_is_one_record() -> None:
+    code, found = checked('\n{\n  "accountId": 1,\n  "events": [\n}\n')
+    assert (code, found["records"], found["dead_letters"]) == (1, 1, 1)
+    assert found["found"][0]["line"] == 2
+
+
+def test_what_is_doubtful_is_said_and_arrives_all_the_same() -> None:
+    lines = [
+        line("a", "COURSE_COMPLETE"),
+        line("b", "CI_STATS", data={"loInstanceId": "course:1_2", "seatLimit": 3}),
+        line("a", "BADGE_EARNED"),
+        line("a", account="another"),
+    ]
+    code, found = checked("\n".join(lines))
+    assert (code, found["doubtful"]) == (0, 3)
+    assert [each["doubts"] for each in found["found"]] == [
+        ["COURSE_COMPLETE is none of ALM's names (did you mean COURSE_COMPLETED?)"],
+        ["data has no waitlistCount, enrollmentCount, which ALM's samples have"],
+        ["eventId a again, first in line 1: listeners take it for the same event"],
+        [],
+    ]
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Path:
+    (tmp_path / "subscriptions").mkdir()
+    (tmp_path / "daemon.yaml").write_text(
+        "kafka: {bootstrap_servers: 'localhost:9092', topics: [lms.events]}\n"
+        "cadences: {OURS: windowed}\nlimits: {event_bytes: 1KiB}\n"
+    )
+    (tmp_path / "subscriptions" / "all.yaml").write_text(
+        """
+subscriptions:
+  - {id: crm, account: "1010", url: "https://example.com", events: [OURS], filter: {data.big: true}}
+  - {id: bi, account: "*", url: "https://example.com", events: ["*"], active: false}
+  - {id: off, account: "*", url: "https://example.com", events: ["*"], active: false, resume: now}
+  - {id: other, account: "7", url: "https://example.com", events: ["*"]}
+"""
+    )
+    return tmp_path
+
+
+def test_with_files_it_says_who_gets_it_by_their_rules(configuration: Path) -> None:
+    lines = [
+        line("a", data={"big": True}),
+        line("b"),
+        line("c", account=7),
+        line("d", data={"x": "x" * 2000}),
+    ]
+    code, found = checked("\n".join(lines), "--config", str(configuration))
+    assert code == 1
+    assert [each.get("receivers") for each in found["found"]] == [
+        ["crm", "bi (held)"], ["bi (held)"], ["bi (held)", "other"], None,
+    ]  # fmt: skip
+    assert found["found"][0]["cadence"] == "windowed"
+    size = len(lines[3].replace('"accountId": 1010,', ""))
+    assert found["found"][3]["why"] == f"oversized: event of {size} bytes, expected at most 1024"
+
+
+def test_without_files_nobody_is_asked_for() -> None:
+    _, found = checked(line())
+    assert "receivers" not in found["found"][0]
+
+
+def test_people_get_a_table_and_a_line(configuration: Path, tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_text(line("a\u001b[2J", account=8) + "\nnonsense\n")
+    result = run("--check", str(file), "--config", str(configuration))
+    assert result.exit_code == 1
+    said = result.stdout
+    assert "a?[2J" in said and "\u001b" not in said
+    assert "bi (held)" in said
+    assert "dead letter" in said and "malformed: not JSON" in said
+    assert said.splitlines()[-1] == "1 event in 2 records, 1 dead letter, 0 doubtful, 0 that nobody gets"
+
+
+def test_a_file_without_a_record_is_a_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "empty.jsonl"
+    file.write_text("\n \n")
+    result = run("--check", str(file))
+    assert result.exit_code == 1
+    assert f"no record in {file}: expected JSON" in result.stderr
+
+
+def test_what_writes_and_what_checks_are_two_things() -> None:
+    result = run("--check", "-", "--topic", "t", "--event", "X", "--force")
+    assert result.exit_code == 2
+    assert "--check writes nothing: take --event, --topic away" in " ".join(result.output.split())

@@ -1,6 +1,7 @@
 """How do events get into Kafka without an LMS? Made-up ones, or those of a file, written as a producer should.
 
-Keyed by account, so that an account's events share a partition and keep their order.
+Keyed by account, so that an account's events share a partition and keep their order. `--check` writes nothing: it says
+what the daemon would make of a file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+from click.core import ParameterSource
 
 from lmshooks import samples
 from lmshooks.cli import settings
@@ -149,7 +151,9 @@ Examples:
   lmshooks emit --count 1000 --rate 200
   lmshooks emit --event COURSE_COMPLETED --event LEARNER_PROGRESS --account 1010
   lmshooks emit --envelope --events-per-record 20 --count 100000 --json
-  lmshooks emit --file captured.jsonl --topic lms.events --bootstrap localhost:9092"""
+  lmshooks emit --file captured.jsonl --topic lms.events --bootstrap localhost:9092
+  lmshooks emit --check captured.jsonl               # would they arrive?
+  lmshooks emit --check event.json --config config   # and with whom?"""
 )
 @settings.config_option
 @click.option(
@@ -173,6 +177,13 @@ Examples:
 @click.option(
     "--file", "file", type=click.File("rb"), help="Write the records of this JSONL file (- is stdin) instead."
 )
+@click.option(
+    "--check",
+    "checked",
+    type=click.File("rb"),
+    help="Write nothing: say what the daemon would make of this file's records (one a line, or one in all; - is "
+    "stdin), and with --config who would get them.",
+)
 @click.option("--topic", help="[default: the first of kafka.topics]")
 @click.option("--bootstrap", metavar="HOST:PORT", help="[default: kafka.bootstrap_servers]")
 @click.option("--seed", type=int, help="The same seed makes the same events (but for their times).")
@@ -189,6 +200,7 @@ def emit(
     enveloped: bool,
     events_per_record: int | None,
     file: IO[bytes] | None,
+    checked: IO[bytes] | None,
     topic: str | None,
     bootstrap: str | None,
     seed: int | None,
@@ -197,7 +209,10 @@ def emit(
     """Write events to the source topic, as an LMS would: keyed by account, realistic, at a rate of your choice.
 
     Exit codes: 0 everything was acknowledged, 1 it was not all right (a bad line, no such topic), 2 Kafka is away.
+    Of --check: 0 every record would arrive, 1 some would be dead letters.
     """
+    if checked is not None:
+        sys.exit(_check(checked, directory, as_json))
     for name in names:
         if name not in samples.MIX and not force:
             raise click.UsageError(
@@ -247,6 +262,35 @@ def emit(
     if error:
         click.echo(f"error: {error}", err=True)
     sys.exit(code)
+
+
+def _check(file: IO[bytes], directory: Path, as_json: bool) -> int:
+    """Look at every record; the exit code."""
+    from lmshooks.cli import checking
+
+    context = click.get_current_context()
+    said = [
+        f"--{name}"
+        for name in ("event", "file", "topic", "bootstrap")
+        if context.params["names" if name == "event" else name]
+    ]
+    if said:
+        raise click.UsageError(f"--check writes nothing: take {', '.join(said)} away")
+    routed = context.get_parameter_source("directory") is not ParameterSource.DEFAULT
+    check, totals = checking.Check(settings.loaded(directory) if routed else None), checking.Totals()
+    findings: list[checking.Finding] = []
+    for line, value in checking.values_of(file.read()):
+        found = check.look(line, value)
+        totals.add(found)
+        findings += found
+    if not findings:
+        raise click.ClickException(f"no record in {file.name}: expected JSON, one record a line or one in all")
+    if as_json:
+        click.echo(json.dumps(vars(totals) | {"found": [each.as_json() for each in findings]}))
+    else:
+        checking.show(findings, routed)
+        click.echo(totals.line(routed))
+    return WRONG if totals.dead_letters else 0
 
 
 @contextlib.contextmanager

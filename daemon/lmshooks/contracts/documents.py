@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ SUFFIX = ".schema.json"
 def documents() -> dict[str, str]:
     """Path, relative to the folder of the contracts, -> text."""
     made = {"asyncapi.yaml": _yaml(asyncapi()), "openapi.yaml": _yaml(openapi())}
-    for folder, schema in (("records", schemas.records), ("bodies", schemas.bodies)):
-        made[f"{folder}/any{SUFFIX}"] = _json(schema())
-        made |= {f"{folder}/{component(name)}{SUFFIX}": _json(schema(name)) for name in CATALOGUE}
+    for kind in schemas.KINDS:
+        made[f"{kind}/any{SUFFIX}"] = schemas.text(kind)
+        made |= {f"{kind}/{component(name)}{SUFFIX}": schemas.text(kind, name) for name in CATALOGUE}
     return made
 
 
@@ -54,7 +53,3 @@ class _Dumper(yaml.SafeDumper):
 def _yaml(value: dict[str, Any]) -> str:
     head = "# Made by `python -m lmshooks.contracts` from the code: change it there.\n"
     return head + yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=110, allow_unicode=True)
-
-
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"

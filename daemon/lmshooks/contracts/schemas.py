@@ -6,6 +6,7 @@ holds beyond it is carried unchanged. With a name it adds what ALM's samples sho
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from lmshooks.contracts.shapes import Schema, data_of
@@ -118,3 +119,12 @@ def _document(title: str, description: str, schema: Schema, name: str | None) ->
     """A schema that stands by itself."""
     head = {"$schema": DIALECT, "title": title, "description": description}
     return {**head, **schema, "$defs": {"accountId": ACCOUNT_ID, "event": event(name)}}
+
+
+KINDS = {"records": records, "bodies": bodies}
+"""What has a schema -> what makes it, of any event or of one name."""
+
+
+def text(kind: str, name: str | None = None) -> str:
+    """The schema of one of `KINDS` as the text of a file. Raises KeyError for a name that is not in the catalogue."""
+    return json.dumps(KINDS[kind](name), indent=2, ensure_ascii=False) + "\n"
