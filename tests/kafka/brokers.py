@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -122,11 +123,13 @@ class EmbeddedBroker(embedded.EmbeddedBroker):
 class Node:
     """One process of an Apache Kafka cluster: broker and controller in one."""
 
-    def __init__(self, number: int, folder: Path) -> None:
+    def __init__(self, number: int, folder: Path, doors: int = 0) -> None:
         self.number = number
         self.folder = folder
         self.port = Port()
         self.controller = Port()
+        self.doors = [(Port(), Port()) for _ in range(doors)]
+        """(where it listens, what it advertises): what lies between the two may be a proxy."""
         self.properties = folder / "server.properties"
         self.data = folder / "data"
         self.log = folder / "server.log"
@@ -164,11 +167,13 @@ class ApacheKafka:
         timeout: float = 60.0,
         listeners: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
+        doors: int = 0,
     ) -> None:
         """`timeout`: seconds in which every node must serve after start().
 
         `listeners` are more of them, by name, with their protocol (one node only); `scram` are users as StorageTool's
-        --add-scram takes them.
+        --add-scram takes them. `doors` are more listeners of every node that advertise another port than their own:
+        somebody must pass on what comes to it (`Node.doors`).
         """
         assert nodes == 1 or not listeners
         self.timeout = timeout
@@ -177,7 +182,7 @@ class ApacheKafka:
         self._ports = {name: Port() for name in self._protocols}
         self._command = [java(), *JVM, "-cp", class_path()]  # first: what may be missing leaves nothing behind
         self._folder = tempfile.TemporaryDirectory(prefix="lmshooks-kafka-", ignore_cleanup_errors=True)
-        self.nodes = [Node(number, Path(self._folder.name) / str(number)) for number in range(1, nodes + 1)]
+        self.nodes = [Node(number, Path(self._folder.name) / str(number), doors) for number in range(1, nodes + 1)]
         try:
             self._format(extra)
         except BaseException:
@@ -191,6 +196,22 @@ class ApacheKafka:
     def at(self, listener: str) -> str:
         """The address of one of `listeners`."""
         return f"localhost:{self._ports[listener].number}"
+
+    def through(self, door: int) -> str:
+        """The addresses that one of `doors` advertises."""
+        return ",".join(f"127.0.0.1:{node.doors[door][1].number}" for node in self.nodes)
+
+    def controller(self) -> int:
+        """Which node leads the quorum, by what the nodes wrote down; 0 where none knows."""
+        newest, found = -1, 0
+        for node in self.nodes:
+            try:
+                state = json.loads((node.data / "__cluster_metadata-0" / "quorum-state").read_text())
+            except (OSError, ValueError):
+                continue
+            if state["leaderEpoch"] > newest and state["leaderId"] > 0:
+                newest, found = state["leaderEpoch"], state["leaderId"] - 1
+        return found
 
     def start(self, node: int | None = None) -> Self:
         """Start what does not run, and wait until it serves."""
@@ -235,6 +256,9 @@ class ApacheKafka:
             node.kill()
             node.port.release()
             node.controller.release()
+            for pair in node.doors:
+                for port in pair:
+                    port.release()
         for port in self._ports.values():
             port.release()
         self._folder.cleanup()
@@ -256,13 +280,17 @@ class ApacheKafka:
                 replicas=replicas,
                 in_sync=max(1, replicas - 1),
             )
-            if self._ports:
+            doors = {f"DOOR{place}": pair for place, pair in enumerate(node.doors)}
+            if self._ports or doors:
                 # The last word of a property counts.
-                more = ",".join(f"{name}://127.0.0.1:{port.number}" for name, port in self._ports.items())
-                protocols = ",".join(f"{name}:{protocol}" for name, protocol in self._protocols.items())
-                text += f"listeners=PLAINTEXT://{node.address},CONTROLLER://127.0.0.1:{node.controller.number},{more}\n"
-                text += f"advertised.listeners=PLAINTEXT://{node.address},{more}\n"
-                text += f"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}\n"
+                more = {name: (port, port) for name, port in self._ports.items()} | doors
+                own = "".join(f",{name}://127.0.0.1:{pair[0].number}" for name, pair in more.items())
+                told = "".join(f",{name}://127.0.0.1:{pair[1].number}" for name, pair in more.items())
+                protocols = dict.fromkeys(doors, "PLAINTEXT") | self._protocols
+                mapped = "".join(f",{name}:{protocol}" for name, protocol in protocols.items())
+                text += f"listeners=PLAINTEXT://{node.address},CONTROLLER://127.0.0.1:{node.controller.number}{own}\n"
+                text += f"advertised.listeners=PLAINTEXT://{node.address}{told}\n"
+                text += f"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{mapped}\n"
             node.properties.write_text(text + extra)
         first, *others = self.nodes
         # The x keeps a leading '-' out of an argument.

@@ -27,26 +27,34 @@ class Daemon:
         self.port = Port()
         self.process: subprocess.Popen[bytes] | None = None
         self.log = folder / "daemon.log"
-        base: dict[str, Any] = {
+        self.command = [sys.executable, "-m", "lmshooks"]
+        """What is run; a wrapper that puts a bug in takes its place."""
+        self._base: dict[str, Any] = {
             "kafka": {"start": "earliest", "retention_check": "warn", **kafka},
             "admin": {"port": self.port.number},
             "egress": {"allow_http": True, "allow_networks": ["127.0.0.0/8"]},
         }
         (folder / "subscriptions").mkdir(parents=True)
-        (folder / "daemon.yaml").write_text(yaml.safe_dump(base | more))
+        self.configure(**more)
         self.subscribe(subscriptions)
+
+    def configure(self, **more: Any) -> None:
+        """What daemon.yaml says from now on, beside where Kafka is."""
+        self._replace("daemon.yaml", yaml.safe_dump(self._base | more))
 
     def subscribe(self, subscriptions: list[dict[str, Any]]) -> None:
         """What the file of subscriptions says from now on."""
-        text = yaml.safe_dump({"subscriptions": subscriptions})
-        fresh = self.folder / "subscriptions" / ".fresh"
+        self._replace("subscriptions/all.yaml", yaml.safe_dump({"subscriptions": subscriptions}))
+
+    def _replace(self, name: str, text: str) -> None:
+        fresh = (self.folder / name).with_name(".fresh")
         fresh.write_text(text)
-        fresh.rename(self.folder / "subscriptions" / "all.yaml")
+        fresh.rename(self.folder / name)
 
     def spawn(self) -> None:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "lmshooks", "run", "--config", str(self.folder)],
+                [*self.command, "run", "--config", str(self.folder)],
                 env={**os.environ, "SECRET": SECRET},
                 stderr=output,
             )

@@ -1,0 +1,121 @@
+"""Which events are there, and who was to get them? The log by event number, in few bytes each; versions in time."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+
+from tests.chaos.histories import Logged, Versioned
+from tests.chaos.specs import NAMES, Event, Spec, Version
+
+LINGERS = 60.0
+"""Seconds for which an earlier version may still be in effect somewhere: rolling restarts, sleeping instances."""
+
+
+class LogIndex:
+    """Events by number; a number that is not in the log has the offset -1."""
+
+    def __init__(self, logged: Iterable[Logged]) -> None:
+        self.malformed: list[tuple[int, int]] = []
+        """(partition, offset) of records that are no events."""
+        self.twice: list[int] = []
+        """Numbers that the log holds twice: the producer's doing, and not to happen."""
+        self.partition = array("b")
+        self.offset = array("q")
+        self.index = array("b")
+        self.at = array("d")
+        self.digest = array("Q")
+        self._traits = array("q")
+        self._wide: dict[tuple[Event, bool], int] = {}
+        self._events: list[tuple[Event, bool]] = []
+        for line in logged:
+            self._take(line)
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def has(self, number: int) -> bool:
+        """Whether the log holds it."""
+        return 0 <= number < len(self.offset) and self.offset[number] >= 0
+
+    def position(self, number: int) -> tuple[int, int]:
+        return self.offset[number], self.index[number]
+
+    def event(self, number: int) -> Event:
+        return self._events[self._traits[number]][0]
+
+    def poison(self, number: int) -> bool:
+        return self._events[self._traits[number]][1]
+
+    def trait(self, number: int) -> int:
+        """Equal for events that nothing tells apart but their place."""
+        return self._traits[number]
+
+    def _take(self, line: Logged) -> None:
+        if line.number < 0:
+            self.malformed.append((line.partition, line.offset))
+            return
+        while len(self.offset) <= line.number:
+            for values, empty in (
+                (self.partition, -1), (self.offset, -1), (self.index, 0), (self.at, 0.0), (self.digest, 0),
+                (self._traits, 0),
+            ):  # fmt: skip
+                values.append(empty)
+        if self.offset[line.number] >= 0:
+            self.twice.append(line.number)
+            return
+        name = NAMES[NAMES.index(line.name)] if line.name in NAMES else line.name
+        key = (Event(line.account, name, line.learner, line.level), line.poison)
+        trait = self._wide.get(key)
+        if trait is None:
+            trait = self._wide[key] = len(self._events)
+            self._events.append(key)
+        number = line.number
+        self.partition[number] = line.partition
+        self.offset[number] = line.offset
+        self.index[number] = line.index
+        self.at[number] = line.at
+        self.digest[number] = line.digest
+        self._traits[number] = trait
+
+
+class Wants:
+    """What a subscription wanted over time: what it must get, and what it may."""
+
+    def __init__(self, name: str, versions: Sequence[Version], versioned: Sequence[Versioned]) -> None:
+        self._begins = [line.at for line in versioned]
+        self.specs: list[Spec] = [versions[line.number].find(name) for line in versioned]
+        self._must: dict[tuple[int, Event], bool] = {}
+        self._may: dict[tuple[int, int, Event], bool] = {}
+
+    def must(self, event: Event, written: float) -> bool:
+        """Whether every version that can have been in effect from its writing on wants it.
+
+        An earlier version lingers, and a later one may be what a lane that lags is read by.
+        """
+        first = self._last_before(written - LINGERS)
+        key = (first, event)
+        known = self._must.get(key)
+        if known is None:
+            known = self._must[key] = all(spec.wants(event) for spec in self.specs[first:])
+        return known
+
+    def may(self, event: Event, written: float, sent: float) -> bool:
+        """Whether any version that can have been in effect from its writing to its sending wants it."""
+        first, last = self._last_before(written - LINGERS), self._last_before(sent)
+        key = (first, last, event)
+        known = self._may.get(key)
+        if known is None:
+            known = self._may[key] = any(spec.wants(event) for spec in self.specs[first : last + 1])
+        return known
+
+    def windows(self, written: float, sent: float) -> set[str]:
+        """The windows it can have been in."""
+        first, last = self._last_before(written - LINGERS), self._last_before(sent)
+        return {spec.window for spec in self.specs[first : last + 1]}
+
+    def _last_before(self, at: float) -> int:
+        place = len(self._begins) - 1
+        while place > 0 and self._begins[place] > at:
+            place -= 1
+        return place

@@ -1,0 +1,97 @@
+"""When does what go wrong? A plan from a seed: faults alone and mixed, the rarest kinds first, and pauses."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import Counter
+
+from tests.chaos.answering import Mood
+from tests.chaos.faults import Faults, Kind
+from tests.chaos.histories import Faulted
+from tests.chaos.world import World
+
+AT_ONCE = 3
+"""Faults that go on at one time, at most."""
+ROUND = 30.0
+"""Seconds of faults, then a pause: recovery is measured in it."""
+PAUSE = 6.0
+
+
+class Plan:
+    """Runs faults until the time is over. The seed decides what comes, not when a process gets to run."""
+
+    def __init__(self, world: World, say: bool = True) -> None:
+        self.world = world
+        self.rng = random.Random(f"{world.setting.seed}/plan")
+        self.faults = Faults(world, random.Random(f"{world.setting.seed}/faults"))
+        self.done: Counter[str] = Counter()
+        self._say = say
+        self._busy: set[str] = set()
+        self._running: set[asyncio.Task[None]] = set()
+        self._began = 0.0
+
+    async def run(self, seconds: float) -> None:
+        """Raises what a fault raises: a harness that breaks proves nothing."""
+        self._began = time.monotonic()
+        dying = asyncio.create_task(self._half_dead())
+        try:
+            while time.monotonic() - self._began < seconds:
+                end = time.monotonic() + ROUND
+                while time.monotonic() < min(end, self._began + seconds):
+                    self._begin()
+                    await asyncio.sleep(self.rng.uniform(0.3, 2.5))
+                    self._collect()
+                await self._over()
+                await asyncio.sleep(PAUSE)
+        finally:
+            dying.cancel()
+            await self._over()
+            await self.world.listeners["half-dead"].set(None)
+
+    async def _half_dead(self) -> None:
+        """One listener is dead half of the time, whatever else happens."""
+        listener = self.world.listeners["half-dead"]
+        while True:
+            await asyncio.sleep(7.0)
+            if "half-dead" not in self._busy:
+                dead = listener.mood is Mood.REFUSES
+                await listener.set(None if dead else Mood.REFUSES)
+
+    def _begin(self) -> None:
+        if len(self._running) >= AT_ONCE:
+            return
+        least = sorted(self.faults.kinds, key=lambda kind: (self.done[kind.name], self.rng.random()))
+        kind = least[0] if self.rng.random() < 0.7 else self.rng.choice(least)
+        target = self.faults.target(kind)
+        # A fault of the files restarts every instance; the others of an instance may overlap with the network's.
+        held = {"listener": target, "door": f"door {target}", "instance": f"instance {target}"}.get(
+            kind.resource, kind.resource
+        )
+        if held in self._busy or (kind.resource == "instance" and "files" in self._busy):
+            return
+        if kind.resource == "files" and any(one.startswith("instance") for one in self._busy):
+            return
+        self._busy.add(held)
+        self.done[kind.name] += 1
+        self._running.add(asyncio.create_task(self._do(kind, target, held)))
+
+    async def _do(self, kind: Kind, target: str, held: str) -> None:
+        began = time.time()
+        if self._say:
+            print(f"{time.monotonic() - self._began:7.1f} s  {kind.name} {target}", flush=True)
+        try:
+            await kind.does(target)
+        finally:
+            self._busy.discard(held)
+            self.world.book.write(Faulted(began, time.time(), kind.name, target))
+
+    def _collect(self) -> None:
+        for task in [task for task in self._running if task.done()]:
+            self._running.discard(task)
+            task.result()
+
+    async def _over(self) -> None:
+        await asyncio.gather(*self._running)
+        self._running.clear()

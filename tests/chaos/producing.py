@@ -1,0 +1,140 @@
+"""What is written to the source topic, and what was acknowledged? An idempotent producer that goes on through outages.
+
+Events are numbered over the whole run. One whose fate is unknown is never sent again: whether it got in is read in the
+log when all is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from tests.chaos.histories import Acknowledged
+from tests.chaos.specs import ACCOUNTS, LEARNERS, NAMES
+
+MOST_WAITING = 5000
+"""Events handed in and not acknowledged; more are not made meanwhile."""
+MALFORMED = (b"not json", b"[1, 2]", b'{"events": []}', b"\xff\xfe", b'{"accountId": "1", "events": [3]}', b"")
+
+
+class Producing:
+    """Writes events until it is stopped."""
+
+    def __init__(
+        self, bootstrap: str, topic: str, write: Callable[[Acknowledged], None], rng: random.Random, rate: float
+    ) -> None:
+        self.made = 0
+        """Events handed in."""
+        self.acknowledged = 0
+        self.poison = 0.0
+        """The share of events that are poison to a strict listener."""
+        self.malformed = 0.0
+        """The share of records that are no events."""
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._write = write
+        self._rng = rng
+        self._rate = rate
+        self._producer: AIOKafkaProducer | None = None
+        self._waiting = 0
+
+    async def run(self) -> None:
+        """Until cancelled; what was made too late to keep the rate is not made up for beyond a second."""
+        began, due = time.monotonic(), 0
+        while True:
+            now = time.monotonic()
+            if (now - began) * self._rate - due > self._rate:
+                due = int((now - began - 1.0) * self._rate)
+            while due < (now - began) * self._rate and self._waiting < MOST_WAITING:
+                due += await self._send()
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Wait for what is under way, but not for ever."""
+        if self._producer is not None:
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(30):
+                    await self._producer.flush()
+            with contextlib.suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(5):
+                    await self._producer.stop()
+
+    async def _send(self) -> int:
+        """One record; returns how many events it counts for."""
+        rng = self._rng
+        account = rng.randrange(ACCOUNTS)
+        if rng.random() < self.malformed:
+            await self._hand_in(account, rng.choice(MALFORMED), ())
+            return 1
+        count = 3 if rng.random() < 0.03 else 1
+        numbers = tuple(range(self.made, self.made + count))
+        events = [self._event(number) for number in numbers]
+        self.made += count
+        if count == 1 and rng.random() < 0.5:
+            value: dict = {"accountId": account, **events[0]}
+        else:
+            value = {"accountId": str(account), "events": events}
+        await self._hand_in(account, orjson.dumps(value), numbers)
+        return count
+
+    def _event(self, number: int) -> dict:
+        rng = self._rng
+        data = {"n": number, "userId": f"u{rng.randrange(LEARNERS)}", "level": rng.randrange(10), "score": 1.0}
+        if rng.random() < self.poison:
+            data["poison"] = True
+        return {
+            "eventId": f"e{number}", "eventName": rng.choice(NAMES), "timestamp": int(time.time() * 1000), "data": data,
+        }  # fmt: skip
+
+    async def _hand_in(self, account: int, value: bytes, numbers: tuple[int, ...]) -> None:
+        sent = time.time()
+        try:
+            producer = await self._get()
+            async with asyncio.timeout(20):
+                future = await producer.send(self._topic, value, key=str(account).encode())
+        except (KafkaError, OSError, TimeoutError):
+            await asyncio.sleep(0.2)
+            return
+        self._waiting += 1
+        future.add_done_callback(lambda done: self._done(done, sent, numbers))
+
+    def _done(self, done: asyncio.Future, sent: float, numbers: tuple[int, ...]) -> None:
+        self._waiting -= 1
+        if done.cancelled():
+            return
+        if done.exception() is not None:
+            self._producer, broken = None, self._producer  # a producer that lost its sequence never finds it again
+            if broken is not None:
+                self._closing = asyncio.ensure_future(_closed(broken))
+            return
+        where, now = done.result(), time.time()
+        self.acknowledged += len(numbers)
+        for number in numbers:
+            self._write(Acknowledged(now, number, where.partition, where.offset, sent))
+
+    async def _get(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=5,
+                request_timeout_ms=3000, metadata_max_age_ms=5000,
+            )  # fmt: skip
+            try:
+                await producer.start()
+            except BaseException:
+                await _closed(producer)
+                raise
+            self._producer = producer
+        return self._producer
+
+
+async def _closed(producer: AIOKafkaProducer) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            await producer.stop()

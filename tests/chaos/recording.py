@@ -1,0 +1,168 @@
+"""What does Kafka say, while it goes on and when all is over? The state topic, the group's offsets, the logs.
+
+All by clients of the brokers' own ports, which no proxy cuts; they survive what is done to the brokers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from tests.chaos.histories import Book, Lettered, Logged, Recorded, Sampled, digest_of
+from tests.kafka.records import consume
+
+AWAY = (KafkaError, OSError, TimeoutError)
+PATIENCE = 8.0
+"""Seconds that a call may take before its client is given up for a new one."""
+
+
+class Follower:
+    """Reads the state topic as it grows."""
+
+    def __init__(self, bootstrap: str, topic: str, write: Callable[[Recorded], None]) -> None:
+        self._bootstrap = bootstrap
+        self._tp = TopicPartition(topic, 0)
+        self._write = write
+        self._next = 0
+        self.latest: dict[str, dict[str, Any] | None] = {}
+        """Key -> its last value, void or not."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest",
+                fetch_max_wait_ms=100, request_timeout_ms=3000, metadata_max_age_ms=5000,
+            )  # fmt: skip
+            with contextlib.suppress(*AWAY):
+                try:
+                    await consumer.start()
+                    consumer.assign([self._tp])
+                    consumer.seek(self._tp, self._next)
+                    await self._follow(consumer)
+                finally:
+                    await _stopped(consumer)
+            await asyncio.sleep(0.3)
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        answered = time.monotonic()
+        while time.monotonic() - answered < PATIENCE:
+            batch = (await consumer.getmany(self._tp, timeout_ms=300)).get(self._tp, [])
+            now = time.time()
+            for record in batch:
+                key = (record.key or b"").decode()
+                value = None if record.value is None else record.value.decode()
+                self._write(Recorded(now, record.offset, record.timestamp / 1000, key, value))
+                self.latest[key] = None if value is None else orjson.loads(value)
+                self._next = record.offset + 1
+            polled = consumer.last_poll_timestamp(self._tp)
+            if batch or (polled and time.time() * 1000 - polled < PATIENCE * 500):
+                answered = time.monotonic()
+
+
+class Sampler:
+    """Asks once a second what the group has committed, and then where the state topic ends."""
+
+    def __init__(self, bootstrap: str, group: str, topic: str, state: str, write: Callable[[Sampled], None]) -> None:
+        self._bootstrap = bootstrap
+        self._group = group
+        self._topic = topic
+        self._state = TopicPartition(state, 0)
+        self._write = write
+        self.committed: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        """Partition -> its log's end, as last seen."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=3000)
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, request_timeout_ms=3000)
+            with contextlib.suppress(*AWAY):
+                try:
+                    async with asyncio.timeout(PATIENCE):
+                        await admin.start()
+                        await consumer.start()
+                    while True:
+                        async with asyncio.timeout(PATIENCE):
+                            await self._sample(admin, consumer)
+                        await asyncio.sleep(1.0)
+                finally:
+                    await _stopped(consumer)
+                    with contextlib.suppress(Exception):
+                        await admin.close()
+            await asyncio.sleep(0.3)
+
+    async def _sample(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> None:
+        numbers = await _partitions(admin, self._topic)
+        partitions = [TopicPartition(self._topic, number) for number in numbers]
+        offsets = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
+        committed = {tp.partition: found.offset for tp, found in offsets.items() if found.offset >= 0}
+        ends = await consumer.end_offsets([self._state, *partitions])
+        self.committed = committed
+        self.ends = {tp.partition: ends[tp] for tp in partitions}
+        texts = {str(number): offset for number, offset in committed.items()}
+        self._write(Sampled(time.time(), texts, ends[self._state]))
+
+
+async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
+    (described,) = await admin.describe_topics([topic])
+    return sorted(one["partition"] for one in described["partitions"])
+
+
+async def _stopped(consumer: AIOKafkaConsumer) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(5):
+            await consumer.stop()
+
+
+async def read_logs(bootstrap: str, topic: str, letters: str, book: Book) -> None:
+    """When all is over: what the source and the dead letters hold, into the histories."""
+    for record in await consume(bootstrap, topic):
+        for line in events_of(record):
+            book.write(line)
+    for record in await consume(bootstrap, letters):
+        said = {name: value.decode() for name, value in record.headers}
+        book.write(Lettered(
+            record.timestamp / 1000, said["lmshooks-reason"], int(said["lmshooks-partition"]),
+            int(said["lmshooks-offset"]), int(said.get("lmshooks-index", 0)), said.get("lmshooks-subscription", ""),
+        ))  # fmt: skip
+
+
+def events_of(record: ConsumerRecord) -> list[Logged]:
+    """The events of a record of ours, by our own reading of it; one line without a number for what is none."""
+    at = record.timestamp / 1000
+    try:
+        found = orjson.loads(record.value or b"")
+        events = found["events"] if "events" in found else [{k: v for k, v in found.items() if k != "accountId"}]
+        return [
+            Logged(
+                record.partition,
+                record.offset,
+                index,
+                event["data"]["n"],
+                int(found["accountId"]),
+                event["eventName"],
+                int(event["data"]["userId"][1:]),
+                event["data"]["level"],
+                bool(event["data"].get("poison")),
+                at,
+                digest_of(event),
+            )
+            for index, event in enumerate(events)
+        ] or [_malformed(record, at)]
+    except (orjson.JSONDecodeError, TypeError, KeyError):
+        return [_malformed(record, at)]
+
+
+def _malformed(record: ConsumerRecord, at: float) -> Logged:
+    return Logged(record.partition, record.offset, 0, -1, -1, "", -1, -1, False, at, 0)

@@ -1,0 +1,99 @@
+"""What can be wrong with a run, and what is said of one that was judged?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Wrong(StrEnum):
+    """Every kind of violation."""
+
+    LOST = "lost"
+    """Neither delivered nor given up for a reason that the histories show."""
+    UNLOGGED = "acknowledged, and not in the log"
+    """Kafka's own loss."""
+    DISORDERED = "disordered"
+    """A first delivery that came out of its key's order."""
+    ASTRAY = "delivered to the wrong subscription"
+    INVENTED = "never written"
+    ALTERED = "altered"
+    """Not what the log holds."""
+    EARLY = "early"
+    """Windowed, and sent before a range that holds it was durable."""
+    RANGE = "window range changed"
+    """Other than by a later close."""
+    ID = "id changed on retry"
+    BODY = "body changed on retry"
+    REGROUPED = "grouped anew"
+    """Other than by a refusal, or by a crash soon after (law 6)."""
+    OVERLAPPING = "two in flight for one key"
+    COMMITTED = "committed past something owed"
+    MIXED = "live and windowed together"
+    REPEATED = "repeated without a cause"
+    """Or, after a take-over, from before what law 9 allows."""
+    TWO_OWNERS = "two owners"
+    """Sent by an instance that had lost the partition longer ago than its session."""
+    UNSIGNED = "signature refused"
+    LETTERED = "given up wrongly"
+    """A dead letter without its reason, or a reason without its dead letter."""
+
+
+class Cause(StrEnum):
+    """Why was an event taken twice?"""
+
+    UNANSWERED = "the answer was lost or late"
+    TAKEN_OVER = "the partition changed hands"
+    UNKNOWN = "unknown"
+
+
+@dataclass
+class Judgement:
+    """What came out."""
+
+    wrong: Counter[Wrong] = field(default_factory=Counter)
+    examples: dict[Wrong, list[str]] = field(default_factory=dict)
+    """A few of each, as one would look for them."""
+    logged: int = 0
+    malformed: int = 0
+    owed: int = 0
+    """Times an event had to reach a subscription."""
+    requests: int = 0
+    delivered: int = 0
+    """First deliveries: an event to a subscription counts one."""
+    letters: Counter[str] = field(default_factory=Counter)
+    repeated: Counter[Cause] = field(default_factory=Counter)
+    repeated_after: Counter[str] = field(default_factory=Counter)
+    """Of those that a change of hands caused: the kind of the fault before it."""
+    takeovers: int = 0
+
+    EXAMPLES = 8
+
+    def convict(self, wrong: Wrong, what: str) -> None:
+        """Count a violation."""
+        self.wrong[wrong] += 1
+        known = self.examples.setdefault(wrong, [])
+        if len(known) < self.EXAMPLES:
+            known.append(what)
+
+    @property
+    def duplicates(self) -> int:
+        return sum(self.repeated.values())
+
+    def lines(self) -> list[str]:
+        """For people."""
+        share = self.duplicates / max(1, self.delivered)
+        said = [
+            f"{self.logged} events in the log, {self.malformed} malformed records, {self.requests} requests",
+            f"{self.delivered} first deliveries, {self.owed} owed; dead letters {dict(self.letters)}",
+            f"{self.duplicates} repeated ({share:.3%}): "
+            + ", ".join(f"{cause}: {count}" for cause, count in self.repeated.most_common()),
+            f"{self.takeovers} take-overs; repeated after: {dict(self.repeated_after.most_common())}",
+        ]
+        if not self.wrong:
+            return [*said, "nothing wrong"]
+        for wrong, count in self.wrong.most_common():
+            said.append(f"WRONG {wrong}: {count}")
+            said += [f"    {what}" for what in self.examples[wrong]]
+        return said
