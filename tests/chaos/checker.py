@@ -251,7 +251,7 @@ class _Checker:
         elif claim is not None and crossed:
             self.judgement.repeated[Cause.TAKEN_OVER] += 1
             self.judgement.repeated_after[self.kind_before(claim)] += 1
-            if unheard or before.at >= claim.since or before.sender == taken.sender:
+            if unheard or before.at >= claim.since:
                 return
         else:
             self.judgement.repeated[Cause.UNKNOWN] += 1

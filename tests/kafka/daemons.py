@@ -26,7 +26,7 @@ class Daemon:
         self.folder = folder
         self.port = Port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.log = folder / "daemon.log"
+        self.log = folder.with_name(f"{folder.name}.log")  # beside what the daemon watches, not in it
         self.command = [sys.executable, "-m", "lmshooks"]
         """What is run; a wrapper that puts a bug in takes its place."""
         self._base: dict[str, Any] = {
