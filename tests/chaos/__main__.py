@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 
 from tests.chaos.checker import judge
+from tests.chaos.histories import Book
 from tests.chaos.plan import Plan
 from tests.chaos.world import Setting, World
 from tests.kafka.brokers import ApacheKafka
@@ -35,7 +36,7 @@ async def chaos(setting: Setting, minutes: float, folder: Path) -> int:
         print(dict(plan.done))
         for instance in world.instances:
             print(instance.name, instance.exits)
-        judgement = judge(world.book.histories(world.versions))
+        judgement = judge(world.book.histories())
         print("\n".join(judgement.lines()))
         return bool(judgement.wrong) or took is None
     finally:
@@ -47,7 +48,11 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--rate", type=float, default=300)
+    parser.add_argument("--judge", type=Path)
     args = parser.parse_args()
+    if args.judge:
+        print("\n".join(judge(Book(args.judge).histories()).lines()))
+        return 0
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an outage is hundreds of lines
     folder = Path(tempfile.mkdtemp(prefix="lmshooks-chaos-"))
     print("seed", args.seed, folder, flush=True)

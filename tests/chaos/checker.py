@@ -17,7 +17,7 @@ from typing import NamedTuple
 from tests.chaos.commits import committed_past
 from tests.chaos.histories import Faulted, Histories, Taken, content_of
 from tests.chaos.log_index import LogIndex, Wants
-from tests.chaos.specs import TIMEOUT, WINDOWS
+from tests.chaos.specs import TIMEOUT, WINDOWS, Version
 from tests.chaos.state_history import Claim, StateHistory
 from tests.chaos.verdicts import Cause, Judgement, Wrong
 
@@ -41,7 +41,7 @@ class Seen(NamedTuple):
     told: bool
 
 
-class _Subscriber:
+class Subscriber:
     """What is remembered of one subscription."""
 
     def __init__(self, name: str, wants: Wants, events: int) -> None:
@@ -63,19 +63,20 @@ class _Subscriber:
 
 def judge(histories: Histories) -> Judgement:
     """The judgement."""
-    return _Checker(histories).run()
+    return Checker(histories).run()
 
 
-class _Checker:
+class Checker:
+    """One judgement in the making; what it found of every event stays at hand for the report."""
+
     def __init__(self, histories: Histories) -> None:
         self.histories = histories
         self.log = LogIndex(histories.logged)
         self.state = StateHistory(histories.recorded)
         self.judgement = Judgement(logged=len(self.log), malformed=len(self.log.malformed))
-        names = [spec.id for spec in histories.versions[0].specs]
         self.subscribers = {
-            name: _Subscriber(name, Wants(name, histories.versions, histories.versioned), len(self.log))
-            for name in names
+            spec.id: Subscriber(spec.id, Wants(spec.id, histories.versioned), len(self.log))
+            for spec in Version.of(histories.versioned[0].said).specs
         }
         self.seen: list[Seen] = []
         self.claimed_by = {line.claims: line.sender for line in histories.lived}
@@ -135,7 +136,7 @@ class _Checker:
         log = self.log
         return self.state.windowed(log.partition[number], log.offset[number], log.event(number).name)
 
-    def same(self, sub: _Subscriber, taken: Taken, what: str) -> None:
+    def same(self, sub: Subscriber, taken: Taken, what: str) -> None:
         """Law 6: an id means the same bytes for ever, and the same events the same id."""
         body, _ = sub.bodies.setdefault(taken.id, (taken.digest, taken.at))
         if body != taken.digest:
@@ -143,7 +144,7 @@ class _Checker:
         if sub.members.setdefault(taken.numbers, taken.id) != taken.id:
             self.wrong(Wrong.ID, f"{what}: was {sub.members[taken.numbers]}")
 
-    def grouping(self, sub: _Subscriber, taken: Taken, partition: int, what: str) -> None:
+    def grouping(self, sub: Subscriber, taken: Taken, partition: int, what: str) -> None:
         """Law 6: what was tried together is tried together again, unless it was refused, or a crash came soon after."""
         if sub.bodies[taken.id][1] < taken.at:
             return  # this very delivery was tried before
@@ -160,7 +161,7 @@ class _Checker:
                 self.wrong(Wrong.REGROUPED, f"{what}: event {number} was in {before.id} long before the take-over")
             return
 
-    def flight(self, sub: _Subscriber, taken: Taken, partition: int, windowed: bool, what: str) -> None:
+    def flight(self, sub: Subscriber, taken: Taken, partition: int, windowed: bool, what: str) -> None:
         """Law 3: one of a key at a time, within a tenure."""
         spec = sub.wants.specs[0]
         now = Seen(taken.at, taken.ended, taken.id, taken.sender, taken.status, taken.told)
@@ -197,7 +198,7 @@ class _Checker:
 
     # what was taken
 
-    def accept(self, sub: _Subscriber, taken: Taken, partition: int, ordinal: int) -> None:
+    def accept(self, sub: Subscriber, taken: Taken, partition: int, ordinal: int) -> None:
         log, spec = self.log, sub.wants.specs[0]
         for number in taken.numbers:
             if sub.first[number]:
@@ -226,7 +227,7 @@ class _Checker:
             else:
                 sub.order[key] = position
 
-    def not_early(self, sub: _Subscriber, taken: Taken, number: int, partition: int) -> None:
+    def not_early(self, sub: Subscriber, taken: Taken, number: int, partition: int) -> None:
         log = self.log
         for window in sub.wants.windows(log.at[number], taken.at):
             covered = self.state.covered_at(partition, window, log.offset[number])
@@ -234,7 +235,7 @@ class _Checker:
                 return
         self.wrong(Wrong.EARLY, f"{sub.name} got event {number} at {partition}/{log.offset[number]}, {taken.at:.3f}")
 
-    def repeat(self, sub: _Subscriber, taken: Taken, number: int, partition: int) -> None:
+    def repeat(self, sub: Subscriber, taken: Taken, number: int, partition: int) -> None:
         """Why was it taken again?"""
         before = self.seen[sub.accepted[number]]
         unheard = (
@@ -251,6 +252,7 @@ class _Checker:
         elif claim is not None and crossed:
             self.judgement.repeated[Cause.TAKEN_OVER] += 1
             self.judgement.repeated_after[self.kind_before(claim)] += 1
+            self.judgement.repeated_by[taken.sender] += 1
             if unheard or before.at >= claim.since:
                 return
         else:
@@ -299,7 +301,7 @@ class _Checker:
         letters: dict[tuple[str, int, int, int], str] = {}
         for line in self.histories.lettered:
             self.judgement.letters[line.reason] += 1
-            letters[line.subscription, line.partition, line.offset, line.index] = line.reason
+            letters[line.subscription, line.partition, line.offset, line.place] = line.reason
         places = (
             {(log.partition[number], *log.position(number)): number for number in range(len(log))} if letters else {}
         )

@@ -159,6 +159,12 @@ class Faults:
             await self._some(2, 6)
             await self._reload(self._changed(self.world.version))
 
+    async def heal(self) -> None:
+        """Everything as it should be: nothing paused or removed, nothing suspended."""
+        spec = self.world.version.find(CHANGING.id)
+        await self._reload(self.world.version.with_spec(replace(spec, present=True, active=True)))
+        await self._resume("--all")
+
     async def shift(self, _: str) -> None:
         """The cadence of an event name changes."""
         await self._reload(replace(self.world.version, shifted=not self.world.version.shifted))

@@ -13,8 +13,6 @@ from typing import IO, Any, NamedTuple, Self, TypeVar
 
 import orjson
 
-from tests.chaos.specs import Version
-
 Line = TypeVar("Line", bound="tuple[Any, ...]")
 
 
@@ -33,7 +31,8 @@ class Logged(NamedTuple):
 
     partition: int
     offset: int
-    index: int
+    place: int
+    """Of the event within its record."""
     number: int
     """-1: malformed on purpose."""
     account: int
@@ -96,7 +95,7 @@ class Lettered(NamedTuple):
     reason: str
     partition: int
     offset: int
-    index: int
+    place: int
     subscription: str
 
 
@@ -112,7 +111,8 @@ class Versioned(NamedTuple):
     """The files say something else from now on."""
 
     at: float
-    number: int
+    said: dict[str, Any]
+    """A `Version`, as `asdict` gives it."""
 
 
 class Faulted(NamedTuple):
@@ -151,7 +151,6 @@ def content_of(digests: Iterable[int]) -> str:
 class Histories(NamedTuple):
     """Everything the checker is told."""
 
-    versions: Sequence[Version]
     versioned: Sequence[Versioned]
     acknowledged: Iterable[Acknowledged]
     logged: Iterable[Logged]
@@ -203,10 +202,10 @@ class Book:
         for line in lines:
             yield kind(*orjson.loads(line))
 
-    def histories(self, versions: Sequence[Version]) -> Histories:
+    def histories(self) -> Histories:
         """Everything, as the checker takes it."""
         return Histories(
-            versions, list(self.read(Versioned)), self.read(Acknowledged), self.read(Logged), self.ordered(Taken),
+            list(self.read(Versioned)), self.read(Acknowledged), self.read(Logged), self.ordered(Taken),
             self.read(Recorded), list(self.ordered(Sampled)), list(self.read(Lettered)), list(self.ordered(Lived)),
             list(self.ordered(Faulted)),
         )  # fmt: skip

@@ -22,7 +22,7 @@ class LogIndex:
         """Numbers that the log holds twice: the producer's doing, and not to happen."""
         self.partition = array("b")
         self.offset = array("q")
-        self.index = array("b")
+        self.place = array("b")
         self.at = array("d")
         self.digest = array("Q")
         self._traits = array("q")
@@ -39,7 +39,7 @@ class LogIndex:
         return 0 <= number < len(self.offset) and self.offset[number] >= 0
 
     def position(self, number: int) -> tuple[int, int]:
-        return self.offset[number], self.index[number]
+        return self.offset[number], self.place[number]
 
     def event(self, number: int) -> Event:
         return self._events[self._traits[number]][0]
@@ -56,11 +56,12 @@ class LogIndex:
             self.malformed.append((line.partition, line.offset))
             return
         while len(self.offset) <= line.number:
-            for values, empty in (
-                (self.partition, -1), (self.offset, -1), (self.index, 0), (self.at, 0.0), (self.digest, 0),
-                (self._traits, 0),
-            ):  # fmt: skip
-                values.append(empty)
+            self.partition.append(-1)
+            self.offset.append(-1)
+            self.place.append(0)
+            self.at.append(0.0)
+            self.digest.append(0)
+            self._traits.append(0)
         if self.offset[line.number] >= 0:
             self.twice.append(line.number)
             return
@@ -73,7 +74,7 @@ class LogIndex:
         number = line.number
         self.partition[number] = line.partition
         self.offset[number] = line.offset
-        self.index[number] = line.index
+        self.place[number] = line.place
         self.at[number] = line.at
         self.digest[number] = line.digest
         self._traits[number] = trait
@@ -82,9 +83,9 @@ class LogIndex:
 class Wants:
     """What a subscription wanted over time: what it must get, and what it may."""
 
-    def __init__(self, name: str, versions: Sequence[Version], versioned: Sequence[Versioned]) -> None:
+    def __init__(self, name: str, versioned: Sequence[Versioned]) -> None:
         self._begins = [line.at for line in versioned]
-        self.specs: list[Spec] = [versions[line.number].find(name) for line in versioned]
+        self.specs: list[Spec] = [Version.of(line.said).find(name) for line in versioned]
         self._must: dict[tuple[int, Event], bool] = {}
         self._may: dict[tuple[int, int, Event], bool] = {}
 

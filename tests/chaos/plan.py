@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Container
 
 from tests.chaos.answering import Mood
 from tests.chaos.faults import Faults, Kind
@@ -35,9 +36,10 @@ class Plan:
     async def run(self, seconds: float) -> None:
         """Raises what a fault raises: a harness that breaks proves nothing."""
         self._began = time.monotonic()
-        dying = asyncio.create_task(self._half_dead())
+        dying = asyncio.create_task(half_dead(self.world, self._busy))
         try:
             while time.monotonic() - self._began < seconds:
+                self.world.check()
                 end = time.monotonic() + ROUND
                 while time.monotonic() < min(end, self._began + seconds):
                     self._begin()
@@ -49,15 +51,11 @@ class Plan:
             dying.cancel()
             await self._over()
             await self.world.listeners["half-dead"].set(None)
+        await self.faults.heal()
 
-    async def _half_dead(self) -> None:
-        """One listener is dead half of the time, whatever else happens."""
-        listener = self.world.listeners["half-dead"]
-        while True:
-            await asyncio.sleep(7.0)
-            if "half-dead" not in self._busy:
-                dead = listener.mood is Mood.REFUSES
-                await listener.set(None if dead else Mood.REFUSES)
+    async def do(self, name: str, target: str) -> None:
+        """One fault, by its name, from beginning to end."""
+        await self._do(next(kind for kind in self.faults.kinds if kind.name == name), target, name)
 
     def _begin(self) -> None:
         if len(self._running) >= AT_ONCE:
@@ -95,3 +93,12 @@ class Plan:
     async def _over(self) -> None:
         await asyncio.gather(*self._running)
         self._running.clear()
+
+
+async def half_dead(world: World, busy: Container[str] = ()) -> None:
+    """One listener is dead half of the time, whatever else happens; not while it is `busy` with another fault."""
+    listener = world.listeners["half-dead"]
+    while True:
+        await asyncio.sleep(7.0)
+        if "half-dead" not in busy:
+            await listener.set(None if listener.mood is Mood.REFUSES else Mood.REFUSES)

@@ -16,6 +16,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from lmshooks.adapters.kafka_client import closed
 from tests.chaos.histories import Acknowledged
 from tests.chaos.specs import ACCOUNTS, LEARNERS, NAMES
 
@@ -62,9 +63,7 @@ class Producing:
             with contextlib.suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(30):
                     await self._producer.flush()
-            with contextlib.suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(5):
-                    await self._producer.stop()
+            await closed(self._producer)
 
     async def _send(self) -> int:
         """One record; returns how many events it counts for."""
@@ -112,7 +111,7 @@ class Producing:
         if done.exception() is not None:
             self._producer, broken = None, self._producer  # a producer that lost its sequence never finds it again
             if broken is not None:
-                self._closing = asyncio.ensure_future(_closed(broken))
+                self._closing = asyncio.ensure_future(closed(broken))
             return
         where, now = done.result(), time.time()
         self.acknowledged += len(numbers)
@@ -128,13 +127,7 @@ class Producing:
             try:
                 await producer.start()
             except BaseException:
-                await _closed(producer)
+                await closed(producer)
                 raise
             self._producer = producer
         return self._producer
-
-
-async def _closed(producer: AIOKafkaProducer) -> None:
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(5):
-            await producer.stop()

@@ -17,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
+from lmshooks.adapters.kafka_client import closed
 from tests.chaos.histories import Book, Lettered, Logged, Recorded, Sampled, digest_of
 from tests.kafka.records import consume
 
@@ -50,7 +51,7 @@ class Follower:
                     consumer.seek(self._tp, self._next)
                     await self._follow(consumer)
                 finally:
-                    await _stopped(consumer)
+                    await closed(consumer)
             await asyncio.sleep(0.3)
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
@@ -97,7 +98,7 @@ class Sampler:
                             await self._sample(admin, consumer)
                         await asyncio.sleep(1.0)
                 finally:
-                    await _stopped(consumer)
+                    await closed(consumer)
                     with contextlib.suppress(Exception):
                         await admin.close()
             await asyncio.sleep(0.3)
@@ -117,12 +118,6 @@ class Sampler:
 async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
     (described,) = await admin.describe_topics([topic])
     return sorted(one["partition"] for one in described["partitions"])
-
-
-async def _stopped(consumer: AIOKafkaConsumer) -> None:
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(5):
-            await consumer.stop()
 
 
 async def read_logs(bootstrap: str, topic: str, letters: str, book: Book) -> None:

@@ -5,6 +5,7 @@ A Spec says of itself which events it wants, in plain Python: the checker must n
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -117,6 +118,11 @@ class Version:
     def with_spec(self, spec: Spec) -> Version:
         """With another entry of the same id."""
         return replace(self, specs=tuple(spec if one.id == spec.id else one for one in self.specs))
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Version:
+        """The reverse of `asdict`, after a way through JSON."""
+        return cls(tuple(Spec(**{**one, "events": tuple(one["events"])}) for one in said["specs"]), said["shifted"])
 
     def find(self, name: str) -> Spec:
         """The entry of an id."""

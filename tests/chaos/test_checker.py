@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import orjson
@@ -66,7 +66,7 @@ WINDOW = [
 ]
 REFUSALS = [taken(6.0 + time, [5], "p", "strict", status=422, attempt=time + 1, sender="a.1") for time in range(3)]
 CLEAN = Histories(
-    (VERSION,), [Versioned(BEGAN - 100, 0)], [Acknowledged(BEGAN + n, n, 0, n, BEGAN + n) for n in range(6)], LOG,
+    [Versioned(BEGAN - 100, asdict(VERSION))], [Acknowledged(BEGAN + n, n, 0, n, BEGAN + n) for n in range(6)], LOG,
     [
         taken(1, [0]), taken(2, [1, 2]), taken(4.5, [4]), taken(5.5, [5]), *REFUSALS, taken(8.5, [6]),
         taken(10.5, [3]),
@@ -233,7 +233,7 @@ def test_what_a_version_no_longer_wants_is_not_owed() -> None:
     later = Version((replace(VERSION.specs[0], events=("LEARNER_*",)), VERSION.specs[1]))
     judgement = judge(
         without(FOUR)(CLEAN)._replace(
-            versions=(VERSION, later), versioned=[Versioned(BEGAN - 100, 0), Versioned(BEGAN + 3, 1)]
+            versioned=[Versioned(BEGAN - 100, asdict(VERSION)), Versioned(BEGAN + 3, asdict(later))]
         )
     )
     assert not judgement.wrong, judgement.lines()

@@ -66,6 +66,8 @@ class Judgement:
     repeated: Counter[Cause] = field(default_factory=Counter)
     repeated_after: Counter[str] = field(default_factory=Counter)
     """Of those that a change of hands caused: the kind of the fault before it."""
+    repeated_by: Counter[str] = field(default_factory=Counter)
+    """The same, by the life of the instance that sent it again."""
     takeovers: int = 0
 
     EXAMPLES = 8

@@ -16,7 +16,7 @@ import random
 import time
 import uuid
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -66,7 +66,6 @@ class World:
         self.letters = f"{self.topic}.dead"
         self.book = Book(folder / "histories")
         self.version = Version(tuple(setting.specs))
-        self.versions = [self.version]
         write = self.book.write
         self.listeners = {
             spec.id: Answering(
@@ -137,7 +136,7 @@ class World:
             instance = Instance(name, self.folder / name, kafka, urls, self.book.write, self.version)
             instance.command(setting.bug)
             self.instances.append(instance)
-        self.book.write(Versioned(time.time(), 0))
+        self.book.write(Versioned(time.time(), asdict(self.version)))
         self.background(self.follower.run())
         for instance in self.instances:
             instance.start()
@@ -150,7 +149,15 @@ class World:
         """Run until the world ends."""
         task = asyncio.create_task(work)
         self._tasks.append(task)
+        task.add_done_callback(_complain)
         return task
+
+    def check(self) -> None:
+        """Raises what ended a part of the harness that was to go on: a history with a hole proves nothing."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+                raise AssertionError(f"{task.get_coro()} ended")
 
     def load(self) -> None:
         """Begin to produce."""
@@ -166,8 +173,7 @@ class World:
     def decide(self, version: Version) -> None:
         """The files are to say something else; who writes them is another matter."""
         self.version = version
-        self.versions.append(version)
-        self.book.write(Versioned(time.time(), len(self.versions) - 1))
+        self.book.write(Versioned(time.time(), asdict(version)))
         for instance in self.instances:
             if not instance.alive:
                 instance.version = version
@@ -191,6 +197,7 @@ class World:
         """Wait until all is done; the seconds it took, None where it did not come to that."""
         began = time.monotonic()
         while time.monotonic() - began < timeout:
+            self.check()
             if self.settled():
                 return time.monotonic() - began
             await asyncio.sleep(0.5)
@@ -202,3 +209,8 @@ class World:
             await instance.stop()
         await asyncio.sleep(1.0)  # the follower and the sampler see the last of it
         await read_logs(self.bootstrap, self.topic, self.letters, self.book)
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        print(f"the harness broke: {error!r}", flush=True)

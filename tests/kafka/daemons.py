@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from lmshooks.cli.embedded import Port
+from lmshooks.cli.embedded import Port, spawn
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 """The key that Standard Webhooks' own test vectors use."""
@@ -52,12 +52,9 @@ class Daemon:
         fresh.rename(self.folder / name)
 
     def spawn(self) -> None:
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*self.command, "run", "--config", str(self.folder)],
-                env={**os.environ, "SECRET": SECRET},
-                stderr=output,
-            )
+        self.process = spawn(
+            [*self.command, "run", "--config", str(self.folder)], self.log, {**os.environ, "SECRET": SECRET}
+        )
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         assert self.process is not None
