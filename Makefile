@@ -15,7 +15,8 @@ KAFKA ?=
 JARS := .cache/kafka-jars
 WORKERS ?= 2
 
-.PHONY: help run test check format lint types layers bench fuzz contracts env lock kafka-jars tools clean
+.PHONY: help run test check format lint types layers bench fuzz chaos chaos-proof kills backlog contracts env lock \
+	kafka-jars tools clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +50,22 @@ fuzz: $(VENV)/.fuzz ## Guided by coverage, against what comes from outside (SECO
 
 bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (minutes; ARGS=--list for what there is)
 	$(PY) -m tests.bench $(ARGS)
+
+# What breaks it runs at low priority: a harness that starves the daemon measures itself.
+CHAOS = nice -n 5 $(PY) -m tests.chaos
+
+chaos: $(VENV)/.test kafka-jars ## Break everything round it, judge the histories (MINUTES=15 SEED=... RATE=300; REPORT=docs writes docs/faults.md)
+	$(CHAOS) chaos --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
+		$(if $(REPORT),--report $(REPORT))
+
+chaos-proof: $(VENV)/.test kafka-jars ## Daemons with a bug put in, each of which the harness must convict
+	$(CHAOS) proof $(if $(SEED),--seed $(SEED))
+
+kills: $(VENV)/.test kafka-jars ## kill -9 fifty times under 2,000 events/s (COUNT=50 RATE=2000)
+	$(CHAOS) kills $(if $(COUNT),--count $(COUNT)) $(if $(RATE),--rate $(RATE)) $(if $(SEED),--seed $(SEED))
+
+backlog: $(VENV)/.test kafka-jars ## A million events owed to a dead endpoint (COUNT=...), bad neighbours, a broker away
+	$(CHAOS) backlog $(if $(COUNT),--count $(COUNT))
 
 env: $(VENV)/.test ## The environment of all of the above, from the lock files
 

@@ -6,62 +6,91 @@ import argparse
 import asyncio
 import logging
 import random
+import shutil
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import uvloop
 
-from tests.chaos.checker import judge
-from tests.chaos.histories import Book
+from tests.chaos.backlog import backlog
+from tests.chaos.checker import Checker
+from tests.chaos.kills import kill_often, told
 from tests.chaos.plan import Plan
+from tests.chaos.proof import prove
+from tests.chaos.report import Run, written
 from tests.chaos.world import Setting, World
-from tests.kafka.brokers import ApacheKafka
+from tests.kafka.brokers import ROOT, ApacheKafka
 
-SETTLE = 240.0
+SETTLE = 300.0
+"""Seconds in which all must be delivered once the faults are over."""
 
 
-async def chaos(setting: Setting, minutes: float, folder: Path) -> int:
+async def chaos(setting: Setting, minutes: float, folder: Path, report: Path) -> int:
+    """Everything that can go wrong, for so many minutes."""
     cluster = await asyncio.to_thread(lambda: ApacheKafka(3, doors=len(setting.instances)).start())
     try:
         async with World(folder, cluster.bootstrap, setting, cluster) as world:
             world.load()
-            plan = Plan(world)
-            await plan.run(minutes * 60)
+            await Plan(world).run(minutes * 60)
             await world.unload()
-            took = await world.settle(SETTLE)
-            print("settled in", took)
+            settled = await world.settle(SETTLE)
             await world.gather()
-        print(dict(plan.done))
-        for instance in world.instances:
-            print(instance.name, instance.exits)
-        judgement = judge(world.book.histories())
-        print("\n".join(judgement.lines()))
-        return bool(judgement.wrong) or took is None
+            exits = [(instance.name, *end) for instance in world.instances for end in instance.exits]
     finally:
         cluster.close()
+    unasked = [end for end in exits if end[2] not in (0, -9)]
+    command = f"make chaos MINUTES={minutes:g} SEED={setting.seed} RATE={setting.rate:g}"
+    checker = Checker(world.book.histories())
+    judgement = checker.run()
+    run = Run(setting.seed, minutes, setting.rate, command, settled, len(unasked))
+    written(run, checker, world.book, report)
+    print("\n".join(judgement.lines()))
+    print(f"instances that ended by themselves: {unasked or 'none'}")
+    print(f"nothing owed after {settled and round(settled)} s; the report is in {report}, the histories in {folder}")
+    return int(bool(judgement.wrong) or settled is None)
+
+
+async def kills(setting: Setting, count: int, folder: Path) -> int:
+    """The form of issue-sized runs: kill -9 again and again under load, on one real broker."""
+    kafka = await asyncio.to_thread(lambda: ApacheKafka().start())
+    try:
+        judgement, settled = await kill_often(folder, kafka.bootstrap, setting, count)
+    finally:
+        kafka.close()
+    print("\n".join(judgement.lines()))
+    print(told(judgement, count))
+    return int(bool(judgement.wrong) or settled is None)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--minutes", type=float, default=15)
+    """One of the runs; the exit status is 1 where a law was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("run", choices=("chaos", "kills", "backlog", "proof"))
+    parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
-    parser.add_argument("--rate", type=float, default=300)
-    parser.add_argument("--judge", type=Path)
+    parser.add_argument("--rate", type=float, help="events a second (300; 2000 for kills)")
+    parser.add_argument("--count", type=int, help="kills (50), or events of the backlog (1,000,000)")
+    parser.add_argument("--report", type=Path, default=ROOT / ".cache" / "chaos", help="where the report is written")
     args = parser.parse_args()
-    if args.judge:
-        print("\n".join(judge(Book(args.judge).histories()).lines()))
-        return 0
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an outage is hundreds of lines
     folder = Path(tempfile.mkdtemp(prefix="lmshooks-chaos-"))
-    print("seed", args.seed, folder, flush=True)
+    print(f"seed {args.seed}, histories in {folder}", flush=True)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(chaos(Setting(args.seed, args.rate, replicas=3), args.minutes, folder))
+        match args.run:
+            case "chaos":
+                setting = Setting(args.seed, args.rate or 300.0, replicas=3)
+                status = runner.run(chaos(setting, args.minutes, folder, args.report))
+            case "kills":
+                status = runner.run(kills(Setting(args.seed, args.rate or 2000.0), args.count or 50, folder))
+            case "backlog":
+                status = runner.run(backlog(folder, args.count or 1_000_000))
+            case _:
+                status = runner.run(prove(folder, args.seed))
+    if not status:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
-    status = main()
-    print(f"{time.monotonic() - began:.0f} s")
-    sys.exit(status)
+    sys.exit(main())

@@ -26,6 +26,8 @@ TOLD_LATE = 1.0
 """Seconds that an answer may be on its way before it counts as late."""
 TWO_OWNERS = 10.0
 """Seconds after another's claim in which an instance may not know of it: its session, and a request under way."""
+MOVING = ("kill", "stop", "sleep", "rolling", "partition", "Kafka", "broker", "controller", "all brokers")
+"""How faults begin that make partitions change hands."""
 WAKING = 4.0
 """Seconds in which an instance that was stopped may not know what happened meanwhile."""
 
@@ -90,7 +92,7 @@ class Checker:
             self.wrong(Wrong.INVENTED, f"event {number} is in the log twice")
         for taken in self.histories.taken:
             self.judgement.requests += 1
-            self.request(taken)
+            self.request(taken._replace(numbers=tuple(taken.numbers)))
         self.ranges()
         self.rest()
         for what in committed_past(self.log, self.state, self.histories.sampled, self.subscribers.values()):
@@ -275,7 +277,7 @@ class Checker:
         """The fault that most likely caused a change of hands: the last that was going on shortly before."""
         last: Faulted | None = None
         for fault in self.histories.faulted:
-            if fault.began <= claim.at and fault.ended >= claim.at - 30.0 and "listener" not in fault.kind:
+            if fault.began <= claim.at and fault.ended >= claim.at - 30.0 and fault.kind.startswith(MOVING):
                 last = fault
         return last.kind if last else "nothing"
 

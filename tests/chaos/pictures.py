@@ -50,18 +50,18 @@ def chart(title: str, unit: str, lines: Mapping[str, Line], faults: Sequence[Fau
             f'fill="{colour(fault.kind)}" fill-opacity="0.45"><title>{what}</title></rect>'
         )
     ticks = [10.0**power for power in range(-3, math.ceil(high) + 1)] if log else [high * part / 4 for part in range(5)]
-    for tick in ticks:
-        if TOP - 1 <= y(tick) <= bottom + 1:
-            said.append(
-                f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#ddd"/>'
-                f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.3g} {unit}</text>'
-            )
+    said += [
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="#ddd"/>'
+        f'<text x="{LEFT - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.3g} {unit}</text>'
+        for tick in ticks
+        if TOP - 1 <= y(tick) <= bottom + 1
+    ]
     span = end - begin
     step = next((step for step in (10, 30, 60, 120, 300, 600, 1800, 3600) if span / step <= 12), 7200)
-    for place in range(0, int(span) + 1, step):
-        said.append(
-            f'<text x="{x(begin + place):.1f}" y="{bottom + 18}" text-anchor="middle">{place / 60:.3g} min</text>'
-        )
+    said += [
+        f'<text x="{x(begin + place):.1f}" y="{bottom + 18}" text-anchor="middle">{place / 60:.3g} min</text>'
+        for place in range(0, int(span) + 1, step)
+    ]
     for place, (name, line) in enumerate(lines.items()):
         path = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in line)
         hue = COLOURS[place % len(COLOURS)]

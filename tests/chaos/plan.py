@@ -57,6 +57,10 @@ class Plan:
         """One fault, by its name, from beginning to end."""
         await self._do(next(kind for kind in self.faults.kinds if kind.name == name), target, name)
 
+    def note(self, began: float, kind: str, target: str) -> None:
+        """A fault that ends now."""
+        self.world.book.write(Faulted(began, time.time(), kind, target))
+
     def _begin(self) -> None:
         if len(self._running) >= AT_ONCE:
             return
@@ -83,7 +87,7 @@ class Plan:
             await kind.does(target)
         finally:
             self._busy.discard(held)
-            self.world.book.write(Faulted(began, time.time(), kind.name, target))
+            self.note(began, kind.name, target)
 
     def _collect(self) -> None:
         for task in [task for task in self._running if task.done()]:

@@ -29,8 +29,9 @@ class Producing:
     """Writes events until it is stopped."""
 
     def __init__(
-        self, bootstrap: str, topic: str, write: Callable[[Acknowledged], None], rng: random.Random, rate: float
-    ) -> None:
+        self, bootstrap: str, topic: str, write: Callable[[Acknowledged], None], rng: random.Random, rate: float,
+        accounts: int = ACCOUNTS,
+    ) -> None:  # fmt: skip
         self.made = 0
         """Events handed in."""
         self.acknowledged = 0
@@ -43,17 +44,18 @@ class Producing:
         self._write = write
         self._rng = rng
         self._rate = rate
+        self._accounts = accounts
         self._producer: AIOKafkaProducer | None = None
         self._waiting = 0
 
-    async def run(self) -> None:
-        """Until cancelled; what was made too late to keep the rate is not made up for beyond a second."""
+    async def run(self, most: int = 1 << 62) -> None:
+        """Until cancelled, or so many are made; what is late is not made up for beyond a second."""
         began, due = time.monotonic(), 0
-        while True:
+        while self.made < most:
             now = time.monotonic()
             if (now - began) * self._rate - due > self._rate:
                 due = int((now - began - 1.0) * self._rate)
-            while due < (now - began) * self._rate and self._waiting < MOST_WAITING:
+            while due < (now - began) * self._rate and self._waiting < MOST_WAITING and self.made < most:
                 due += await self._send()
             await asyncio.sleep(0.01)
 
@@ -68,7 +70,7 @@ class Producing:
     async def _send(self) -> int:
         """One record; returns how many events it counts for."""
         rng = self._rng
-        account = rng.randrange(ACCOUNTS)
+        account = rng.randrange(self._accounts)
         if rng.random() < self.malformed:
             await self._hand_in(account, rng.choice(MALFORMED), ())
             return 1

@@ -26,7 +26,7 @@ from tests.chaos.instances import Instance
 from tests.chaos.producing import Producing
 from tests.chaos.proxy import Proxy
 from tests.chaos.recording import Follower, Sampler, read_logs
-from tests.chaos.specs import SECRET, SPECS, Spec, Version
+from tests.chaos.specs import ACCOUNTS, SECRET, SPECS, Spec, Version
 from tests.kafka.brokers import ApacheKafka
 from tests.kafka.records import create_topic
 
@@ -48,6 +48,7 @@ class Setting:
     partitions: int = 6
     replicas: int = 1
     specs: Sequence[Spec] = SPECS
+    accounts: int = ACCOUNTS
     session: float = SESSION
     bug: str | None = None
     """A bug to put into the daemons (tests.chaos.bugs)."""
@@ -74,7 +75,9 @@ class World:
             )
             for spec in setting.specs
         }  # fmt: skip
-        self.producing = Producing(bootstrap, self.topic, write, random.Random(f"{setting.seed}/events"), setting.rate)
+        self.producing = Producing(
+            bootstrap, self.topic, write, random.Random(f"{setting.seed}/events"), setting.rate, setting.accounts
+        )
         self.follower = Follower(bootstrap, self.state, write)
         self.sampler = Sampler(bootstrap, self.topic, self.topic, self.state, write)
         self.doors: list[list[Proxy]] = []

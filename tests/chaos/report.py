@@ -1,0 +1,181 @@
+"""What is told of a run? docs/faults.md for people, faults.json for programs, two pictures."""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.checker import Checker
+from tests.chaos.histories import Book, Faulted, Weighed
+from tests.chaos.measures import delays, memory, quantile, real_time, recoveries
+from tests.chaos.pictures import chart
+from tests.chaos.verdicts import Cause, Wrong
+from tests.kafka.brokers import POM
+
+CLAIMED = (
+    Wrong.LOST, Wrong.DISORDERED, Wrong.EARLY, Wrong.ASTRAY, Wrong.ALTERED, Wrong.ID, Wrong.BODY, Wrong.REGROUPED,
+    Wrong.OVERLAPPING, Wrong.COMMITTED, Wrong.MIXED, Wrong.RANGE, Wrong.TWO_OWNERS, Wrong.REPEATED, Wrong.LETTERED,
+    Wrong.INVENTED, Wrong.UNSIGNED, Wrong.UNLOGGED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """What cannot be read in the histories."""
+
+    seed: int
+    minutes: float
+    rate: float
+    command: str
+    settled: float | None
+    """Seconds from the end of the load until nothing was owed; None: it did not come to that."""
+    exits: int
+    """Times an instance ended by itself."""
+
+
+def told(run: Run, checker: Checker, book: Book) -> dict[str, Any]:
+    """Everything as numbers."""
+    judgement = checker.judgement
+    faults = list(book.ordered(Faulted))
+    back = recoveries(checker, faults)
+    counts = Counter(fault.kind for fault in faults)
+    return {
+        "seed": run.seed, "minutes": run.minutes, "rate": run.rate, "command": run.command,
+        "versions": versions(),
+        "events": judgement.logged, "malformed": judgement.malformed, "requests": judgement.requests,
+        "deliveries": judgement.delivered, "owed": judgement.owed, "takeovers": judgement.takeovers,
+        "settled_seconds": run.settled, "ended_by_themselves": run.exits,
+        "wrong": {str(wrong): judgement.wrong[wrong] for wrong in CLAIMED},
+        "examples": {str(wrong): examples for wrong, examples in judgement.examples.items()},
+        "repeated": {str(cause): judgement.repeated[cause] for cause in Cause},
+        "repeated_after": dict(judgement.repeated_after.most_common()),
+        "dead_letters": dict(judgement.letters),
+        "faults": {
+            kind: {
+                "count": count,
+                "recovery_p50": round(quantile(back.get(kind, []), 0.5), 2),
+                "recovery_p99": round(quantile(back.get(kind, []), 0.99), 2),
+                "recovery_max": round(max(back.get(kind, [0.0])), 2),
+            }
+            for kind, count in sorted(counts.items())
+        },
+        "memory_mib": {
+            name: {"first": round(line[0][1]), "most": round(max(one[1] for one in line)), "last": round(line[-1][1])}
+            for name, line in memory(book.ordered(Weighed)).items()
+        },
+    }  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Of what took part."""
+    kafka = re.search(r"<kafka.version>([^<]+)", POM.read_text())
+    packages = {name: version(name) for name in ("lmshooks", "aiokafka", "aiohttp", "uvloop")}
+    return {"Python": platform.python_version(), "Apache Kafka": kafka[1] if kafka else "?", **packages}
+
+
+def written(run: Run, checker: Checker, book: Book, folder: Path) -> str:
+    """Write the four files; returns the Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = told(run, checker, book)
+    faults = list(book.ordered(Faulted))
+    found = delays(real_time(checker, "every"))
+    pictures = {
+        "faults-memory.svg": chart("Resident memory of the instances", "MiB", memory(book.ordered(Weighed)), faults),
+        "faults-delay.svg": chart(
+            "From the log to the listener of all accounts, real-time events",
+            "s",
+            {"p50": [(one.at, one.median) for one in found], "p99": [(one.at, one.p99) for one in found]},
+            faults,
+            log=True,
+        ),
+    }
+    for name, text in pictures.items():
+        (folder / name).write_text(text)
+    (folder / "faults.json").write_text(json.dumps(numbers, indent=1) + "\n")
+    text = "\n".join(lines(numbers)) + "\n"
+    (folder / "faults.md").write_text(text)
+    return text
+
+
+def lines(numbers: dict[str, Any]) -> Iterator[str]:
+    """The page."""
+    repeated = sum(numbers["repeated"].values())
+    faults = sum(one["count"] for one in numbers["faults"].values())
+    settled = numbers["settled_seconds"]
+    yield from (
+        "# What lmshooks loses, repeats and disorders under faults",
+        "",
+        "Made by `tests/chaos` from the histories of one run: what a producer was acknowledged, what the logs hold,",
+        "what listeners took, what the state topic and the group's offsets said. The checker asks nothing of the",
+        "daemon; that it sees what it must is held by `tests/chaos/test_checker.py` and `make chaos-proof`.",
+        "",
+        f"    {numbers['command']}",
+        "",
+        f"Seed {numbers['seed']}, {numbers['minutes']:g} minutes, {numbers['rate']:g} events/s; three brokers "
+        "(replication 3, min.insync.replicas 2),",
+        "three instances (two with a stable instance id), seven subscriptions. "
+        + ", ".join(f"{name} {said}" for name, said in numbers["versions"].items())
+        + ".",
+        "The seed decides what is done; when a process gets to run, and so the exact counts, differ from run to run.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| events in the log | {numbers['events']:,} and {numbers['malformed']:,} malformed records |",
+        f"| deliveries (an event to a subscription) | {numbers['deliveries']:,} in {numbers['requests']:,} requests |",
+        f"| faults | {faults} of {len(numbers['faults'])} kinds |",
+        f"| times a partition was taken over | {numbers['takeovers']} |",
+        f"| repeated deliveries | {repeated:,} ({repeated / max(1, numbers['deliveries']):.3%}) |",
+        f"| dead letters | {', '.join(f'{n:,} {reason}' for reason, n in numbers['dead_letters'].items()) or 'none'} |",
+        f"| nothing owed after the load ended | {'never' if settled is None else f'after {settled:.0f} s'} |",
+        f"| instances that ended by themselves | {numbers['ended_by_themselves']} |",
+        "",
+        "## What went wrong",
+        "",
+        "| law broken | times |",
+        "|---|---|",
+    )
+    for wrong, count in numbers["wrong"].items():
+        yield f"| {wrong} | {count} |"
+    for wrong, examples in numbers["examples"].items():
+        yield from ("", f"{wrong}:", "", *(f"    {example}" for example in examples))
+    yield from ("", "## What came twice, and why", "", "| cause | deliveries |", "|---|---|")
+    for cause, count in numbers["repeated"].items():
+        yield f"| {cause} | {count:,} |"
+    for kind, count in numbers["repeated_after"].items():
+        yield f"| ... last before the change of hands: {kind} | {count:,} |"
+    yield from (
+        "",
+        "An answer that is lost, late or dripped past the time-out is a delivery that the listener has and the daemon",
+        "must repeat (same id, same bytes). After a change of hands what was settled since the third-last checkpoint",
+        "comes again.",
+        "",
+        "## Faults, and how long until all was well",
+        "",
+        "From a fault's end until no real-time event older than 1 s is undelivered, to the listener that was hit, or",
+        "to the one of all accounts. Faults overlap, so another's length may be in it.",
+        "",
+        "| fault | times | recovery p50, s | p99, s | max, s |",
+        "|---|---|---|---|---|",
+    )
+    for kind, one in numbers["faults"].items():
+        yield f"| {kind} | {one['count']} | {one['recovery_p50']} | {one['recovery_p99']} | {one['recovery_max']} |"
+    yield from (
+        "",
+        "## Memory and delay, with the faults",
+        "",
+        "![memory](faults-memory.svg)",
+        "",
+        "![delay](faults-delay.svg)",
+        "",
+        "| instance | memory at first, MiB | most | last |",
+        "|---|---|---|---|",
+    )
+    for name, one in numbers["memory_mib"].items():
+        yield f"| {name} | {one['first']} | {one['most']} | {one['last']} |"
