@@ -54,7 +54,7 @@ bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing
 # What breaks it runs at low priority: a harness that starves the daemon measures itself.
 CHAOS = nice -n 5 $(PY) -m tests.chaos
 
-chaos: $(VENV)/.test kafka-jars ## Break everything round it, judge the histories (MINUTES=15 SEED=... RATE=300; REPORT=docs writes docs/faults.md)
+chaos: $(VENV)/.test kafka-jars ## Break everything round it, and judge (MINUTES=15 SEED=... RATE=300; REPORT=docs)
 	$(CHAOS) chaos --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
 		$(if $(REPORT),--report $(REPORT))
 
