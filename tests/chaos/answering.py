@@ -114,8 +114,8 @@ class Answering:
         try:
             while await self._one(reader, writer):
                 pass
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the other side has gone, or the run ends
+        except (OSError, RuntimeError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the other side has gone (RuntimeError is how uvloop says it), or the run ends
         finally:
             self._writers.discard(writer)
             with contextlib.suppress(OSError, RuntimeError):

@@ -107,7 +107,7 @@ class Proxy:
                 for way in ways:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
-        except (OSError, asyncio.CancelledError):
+        except (OSError, RuntimeError, asyncio.CancelledError):
             pass  # the target is away, or the run ends: the client sees a closed connection
         finally:
             self._open.pop(task, None)

@@ -137,7 +137,7 @@ def events_of(record: ConsumerRecord) -> list[Logged]:
     """The events of a record of ours, by our own reading of it; one line without a number for what is none."""
     at = record.timestamp / 1000
     try:
-        found = orjson.loads(record.value or b"")
+        found = dict(orjson.loads(record.value or b""))
         events = found["events"] if "events" in found else [{k: v for k, v in found.items() if k != "accountId"}]
         return [
             Logged(
@@ -155,7 +155,7 @@ def events_of(record: ConsumerRecord) -> list[Logged]:
             )
             for index, event in enumerate(events)
         ] or [_malformed(record, at)]
-    except (orjson.JSONDecodeError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError):  # JSON's mistakes are ValueErrors
         return [_malformed(record, at)]
 
 

@@ -17,7 +17,7 @@ WINDOWED = ("COURSE_COMPLETED_BATCH", "LEARNER_PROGRESS")
 NAMES = (*REAL_TIME, *WINDOWED)
 SHIFTING = "LEARNING_PATH_COMPLETED"
 """The name whose cadence changes."""
-WINDOWS = {"default": 10, "quick": 4, "slow": 20}
+WINDOWS = {"default": 6, "quick": 3, "slow": 12}
 """Name -> every so many seconds."""
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 

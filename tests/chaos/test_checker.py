@@ -27,7 +27,7 @@ from tests.chaos.specs import Spec, Version
 from tests.chaos.verdicts import Cause, Wrong
 
 VERSION = Version((Spec("all"), Spec("strict", account=5)))
-BEGAN = 1_000_000.0
+BEGAN = 1_000_010.0
 
 
 def logged(number: int, offset: int, account: int = 1, name: str = "COURSE_COMPLETED", poison: bool = False) -> Logged:
@@ -58,7 +58,7 @@ def wrote(offset: int, when: float, sequence: int, key: str, **content: Any) -> 
 
 CLAIM = state(0, 0, "claim|events|0", {"n": "x", "i": "host-1"})
 PART = wrote(1, 0.1, 1, "part|events|0", r="", c=0, e=[[0, {}]], l=[])
-CLOSED = BEGAN + 10
+CLOSED = BEGAN + 10  # 1,000,020 is a multiple of the window's six seconds
 WINDOW = [
     wrote(2, 0.1, 1, "window|events|0|default", d=0, to=0, at=BEGAN),
     wrote(3, 10.1, 2, "window|events|0|default", d=0, to=5, at=CLOSED),
@@ -117,7 +117,7 @@ DOCTORED: dict[str, tuple[Wrong, Callable[[Histories], Histories]]] = {
     ),
     "a range that shrinks": (
         Wrong.RANGE,
-        recorded(CLAIM, PART, *WINDOW[:2], wrote(4, 12.0, 3, "window|events|0|default", d=3, to=4, at=CLOSED + 10)),
+        recorded(CLAIM, PART, *WINDOW[:2], wrote(4, 12.0, 3, "window|events|0|default", d=3, to=4, at=CLOSED + 12)),
     ),
     "another id for the same events": (
         Wrong.ID,

@@ -184,6 +184,7 @@ class World:
     def settled(self) -> bool:
         """Law 5: everything is committed, no lane is owed anything, every window's range is sent."""
         ends, latest = self.sampler.ends, self.follower.latest
+        used = {spec.window for spec in self.version.specs}
         if not ends or any(self.sampler.committed.get(number, 0) < end for number, end in ends.items()):
             return False
         for key, value in latest.items():
@@ -192,8 +193,10 @@ class World:
                 continue
             if what == "lane" and not value.get("x"):
                 return False
-            if what == "window" and (value["d"] < value["to"] or value["to"] < ends.get(int(key.split("|")[2]), 0)):
-                return False
+            if what == "window":
+                _, _, number, name = key.split("|")
+                if value["d"] < value["to"] or (name in used and value["to"] < ends.get(int(number), 0)):
+                    return False
         return True
 
     async def settle(self, timeout: float) -> float | None:
