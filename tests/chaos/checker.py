@@ -248,8 +248,10 @@ class Checker:
         claim = self.state.claim_before(partition, taken.at)
         crossed = claim is not None and (claim.at > before.at or before.sender != taken.sender)
         if before.id == taken.id and before.sender == taken.sender and not crossed:
-            self.judgement.repeated[Cause.UNANSWERED if unheard else Cause.UNKNOWN] += 1
-            if unheard:
+            late = taken.at - before.at >= TIMEOUT
+            cause = Cause.UNANSWERED if unheard else Cause.UNHEARD if late else Cause.UNKNOWN
+            self.judgement.repeated[cause] += 1
+            if cause is not Cause.UNKNOWN:
                 return
         elif claim is not None and crossed:
             self.judgement.repeated[Cause.TAKEN_OVER] += 1

@@ -6,6 +6,7 @@ The one instance has a stable id, so that its next life goes on at once. Law 9 a
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +34,8 @@ async def kill_often(folder: Path, bootstrap: str, setting: Setting, kills: int)
         for _ in range(kills):
             await asyncio.sleep(world.rng.uniform(1.5, 3.0))
             began = time.time()
-            instance.daemon.kill()
-            await instance.daemon.ended()
-            await asyncio.sleep(0.6)  # its supervisor starts it
+            await instance.stop(signal.SIGKILL)
+            instance.start()
             await instance.daemon.ready(60)
             world.book.write(Faulted(began, time.time(), "kill", instance.name))
         await asyncio.sleep(1.5)

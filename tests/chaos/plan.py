@@ -105,4 +105,7 @@ async def half_dead(world: World, busy: Container[str] = ()) -> None:
     while True:
         await asyncio.sleep(7.0)
         if "half-dead" not in busy:
-            await listener.set(None if listener.mood is Mood.REFUSES else Mood.REFUSES)
+            dead = listener.mood is Mood.REFUSES
+            await listener.set(None if dead else Mood.REFUSES)
+            if not dead:
+                world.book.write(Faulted(time.time(), time.time() + 7.0, "listener half dead", "half-dead"))

@@ -34,12 +34,14 @@ class Follower:
         self._tp = TopicPartition(topic, 0)
         self._write = write
         self._next = 0
+        self.ending = False
+        """Set it, and `run` ends in order: an aiokafka client that is cancelled leaves connections behind."""
         self.latest: dict[str, dict[str, Any] | None] = {}
         """Key -> its last value, void or not."""
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until `ending`."""
+        while not self.ending:
             consumer = AIOKafkaConsumer(
                 bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest",
                 fetch_max_wait_ms=100, request_timeout_ms=3000, metadata_max_age_ms=5000,
@@ -56,7 +58,7 @@ class Follower:
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         answered = time.monotonic()
-        while time.monotonic() - answered < PATIENCE:
+        while time.monotonic() - answered < PATIENCE and not self.ending:
             batch = (await consumer.getmany(self._tp, timeout_ms=300)).get(self._tp, [])
             now = time.time()
             for record in batch:
@@ -79,13 +81,14 @@ class Sampler:
         self._topic = topic
         self._state = TopicPartition(state, 0)
         self._write = write
+        self.ending = False
         self.committed: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         """Partition -> its log's end, as last seen."""
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until `ending`."""
+        while not self.ending:
             admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=3000)
             consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, request_timeout_ms=3000)
             with contextlib.suppress(*AWAY):
@@ -93,7 +96,7 @@ class Sampler:
                     async with asyncio.timeout(PATIENCE):
                         await admin.start()
                         await consumer.start()
-                    while True:
+                    while not self.ending:
                         async with asyncio.timeout(PATIENCE):
                             await self._sample(admin, consumer)
                         await asyncio.sleep(1.0)

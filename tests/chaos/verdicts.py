@@ -44,6 +44,8 @@ class Cause(StrEnum):
     """Why was an event taken twice?"""
 
     UNANSWERED = "the answer was lost or late"
+    UNHEARD = "answered in time, and not heard in time"
+    """Tried again after the time-out although nothing was done to the answer: the machine was too busy to hear it."""
     TAKEN_OVER = "the partition changed hands"
     UNKNOWN = "unknown"
 

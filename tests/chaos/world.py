@@ -92,6 +92,7 @@ class World:
         self.instances: list[Instance] = []
         self._stack = contextlib.AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._recorders: list[asyncio.Task[None]] = []
         self._load: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -105,8 +106,10 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         for instance in self.instances:
             await instance.close()
-        if self._load is not None:
-            self._load.cancel()
+        await self.unload()
+        self.follower.ending = self.sampler.ending = True
+        if self._recorders:
+            await asyncio.wait(self._recorders, timeout=20)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -140,13 +143,13 @@ class World:
             instance.command(setting.bug)
             self.instances.append(instance)
         self.book.write(Versioned(time.time(), asdict(self.version)))
-        self.background(self.follower.run())
+        self._recorders.append(self.background(self.follower.run()))
         for instance in self.instances:
             instance.start()
         for instance in self.instances:
             await instance.daemon.ready(60)
             self.background(instance.supervise())
-        self.background(self.sampler.run())
+        self._recorders.append(self.background(self.sampler.run()))
 
     def background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run until the world ends."""
