@@ -61,6 +61,8 @@ class Subscriber:
         self.members: dict[tuple[int, ...], str] = {}
         self.refused: dict[int, int] = {}
         """By event: how often it was refused alone."""
+        self.split: dict[str, float] = {}
+        """Delivery id -> when it was last refused, and so split."""
 
 
 def judge(histories: Histories) -> Judgement:
@@ -129,6 +131,8 @@ class Checker:
         self.seen.append(Seen(taken.at, taken.ended, taken.id, taken.sender, taken.status, taken.told))
         for number in taken.numbers:
             sub.tried[number] = ordinal
+        if taken.status in REFUSED:
+            sub.split[taken.id] = taken.at
         if taken.status in REFUSED and len(taken.numbers) == 1:
             sub.refused[taken.numbers[0]] = sub.refused.get(taken.numbers[0], 0) + 1
         if 200 <= taken.status < 300:
@@ -247,7 +251,8 @@ class Checker:
         )
         claim = self.state.claim_before(partition, taken.at)
         crossed = claim is not None and (claim.at > before.at or before.sender != taken.sender)
-        if before.id == taken.id and before.sender == taken.sender and not crossed:
+        same = before.id == taken.id or sub.split.get(before.id, 0.0) > before.at
+        if same and before.sender == taken.sender and not crossed:
             late = taken.at - before.at >= TIMEOUT
             cause = Cause.UNANSWERED if unheard else Cause.UNHEARD if late else Cause.UNKNOWN
             self.judgement.repeated[cause] += 1
