@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from lmshooks.__main__ import main
 from lmshooks.adapters import loop
 from lmshooks.core import checkpoint, sweeping
-from lmshooks.core.commands import WriteState
+from lmshooks.core.commands import Entry, WriteState
 from lmshooks.core.feeds import WindowFeed
 from lmshooks.core.ledger import Accepted, Ledger
 from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.positions import Partition
 from lmshooks.core.records import WindowRecord
 
 SLOW_WRITE = 0.3
@@ -49,9 +49,11 @@ def no_tenure_check() -> None:
     def claim_seen(self: Ownership, offset: int, nonce: str, now: float) -> bool:
         return self.state is State.CLAIMING and seen(self, offset, nonce, now)
 
-    def accept(self: Ledger, partition: Any, entry: Any, stamp: tuple[int, int], dropped: bool) -> None:
+    def accept(self: Ledger, partition: Partition, entry: Entry, stamp: tuple[int, int], dropped: bool) -> bool:
+        assert entry.value is not None
         values = self.values.setdefault(partition, {})
-        values[entry.key] = Accepted(*stamp, entry.value, dropped, entry.timestamp)
+        values[entry.key] = Accepted(*stamp, entry.value, dropped, entry.timestamp, entry.offset)
+        return True
 
     Ownership.claim_seen = claim_seen  # type: ignore[method-assign]
     Ledger.accept = accept  # type: ignore[method-assign]

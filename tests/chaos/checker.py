@@ -63,6 +63,8 @@ class Subscriber:
         """By event: how often it was refused alone."""
         self.split: dict[str, float] = {}
         """Delivery id -> when it was last refused, and so split."""
+        self.attempts: dict[tuple[str, str], int] = {}
+        """(delivery id, sender) -> the highest attempt that has come."""
 
 
 def judge(histories: Histories) -> Judgement:
@@ -131,6 +133,8 @@ class Checker:
         self.seen.append(Seen(taken.at, taken.ended, taken.id, taken.sender, taken.status, taken.told))
         for number in taken.numbers:
             sub.tried[number] = ordinal
+        attempt = taken.id, taken.sender
+        sub.attempts[attempt] = max(taken.attempt, sub.attempts.get(attempt, 0))
         if taken.status in REFUSED:
             sub.split[taken.id] = taken.at
         if taken.status in REFUSED and len(taken.numbers) == 1:
@@ -251,6 +255,9 @@ class Checker:
         )
         claim = self.state.claim_before(partition, taken.at)
         crossed = claim is not None and (claim.at > before.at or before.sender != taken.sender)
+        if taken.attempt < sub.attempts[taken.id, taken.sender]:
+            self.judgement.repeated[Cause.UNANSWERED] += 1  # held up on its way: later ones have come before it
+            return
         same = before.id == taken.id or sub.split.get(before.id, 0.0) > before.at
         if same and before.sender == taken.sender and not crossed:
             late = taken.at - before.at >= TIMEOUT
