@@ -7,7 +7,6 @@ without a signature; "and sign" adds the HMAC, which is no part of the poster's 
 """
 
 import asyncio
-import multiprocessing
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +19,7 @@ from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
 from lmshooks.core.signing import sign
 from lmshooks.core.subscriptions import Endpoint, SignatureAuth
+from tests.bench.listening import Listening
 
 POSTS = 3000
 IN_FLIGHT = 64
@@ -27,34 +27,6 @@ SECRET = b"k" * 32
 STATIC = {"Content-Type": "application/json", "User-Agent": "bench", "lmshooks-attempt": "1"}
 
 Post = Callable[[int], Awaitable[None]]
-
-
-def answer(pipe) -> None:
-    """The listener's process: the least that answers a POST."""
-
-    class Answering(asyncio.Protocol):
-        def connection_made(self, transport):
-            self.transport, self.buffer = transport, b""
-
-        def data_received(self, data):
-            self.buffer += data
-            while True:
-                end = self.buffer.find(b"\r\n\r\n")
-                if end < 0:
-                    return
-                head = self.buffer[:end].lower()
-                length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-                if len(self.buffer) < end + 4 + length:
-                    return
-                self.buffer = self.buffer[end + 4 + length :]
-                self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-
-    async def serve():
-        server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
-        pipe.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    uvloop.run(serve())
 
 
 async def cost(post: Post) -> float:
@@ -70,8 +42,7 @@ async def cost(post: Post) -> float:
     return (time.process_time() - started) / POSTS
 
 
-async def measure(port: int, rounds: int) -> None:
-    url = f"http://127.0.0.1:{port}/hook"
+async def measure(url: str, rounds: int) -> None:
     for size in (700, 60_000):
         body = b"x" * size
         connector = aiohttp.TCPConnector(limit=0)
@@ -118,13 +89,8 @@ async def measure(port: int, rounds: int) -> None:
 
 
 def main() -> None:
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.Process(target=answer, args=(theirs,), daemon=True)
-    process.start()
-    try:
-        uvloop.run(measure(ours.recv(), int(sys.argv[1]) if len(sys.argv) > 1 else 7))
-    finally:
-        process.terminate()
+    with Listening() as listening:
+        uvloop.run(measure(f"{listening.url}/hook/", int(sys.argv[1]) if len(sys.argv) > 1 else 7))
 
 
 if __name__ == "__main__":
