@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -70,6 +72,39 @@ class Daemon:
         async with asyncio.timeout(timeout):
             while not await asyncio.to_thread(self._answers):
                 assert self.process is not None and self.process.poll() is None, self.log.read_text()[-3000:]
+                await asyncio.sleep(0.05)
+
+    async def said(self, event: str, words: str = "", timeout: float = 60.0) -> dict[str, Any]:
+        """The first line of its log of that name that has these words in it; waits for it."""
+        async with asyncio.timeout(timeout):
+            while True:
+                for line in self.log.read_text().splitlines():
+                    if f'"event":"{event}"' in line and words in line:
+                        found: dict[str, Any] = json.loads(line)
+                        return found
+                await asyncio.sleep(0.05)
+
+    async def ask(self, path: str) -> tuple[int, str]:
+        """The status and text of its admin port's answer; status 0 where there is none."""
+
+        def get() -> tuple[int, str]:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.port.number}{path}", timeout=5) as answer:
+                    return answer.status, answer.read().decode()
+            except urllib.error.HTTPError as refused:
+                return refused.code, refused.read().decode()
+            except OSError as error:
+                return 0, str(error)
+
+        return await asyncio.to_thread(get)
+
+    async def until_told(self, path: str, status: int, words: str = "", timeout: float = 60.0) -> str:
+        """What the admin port answers, once it is this."""
+        async with asyncio.timeout(timeout):
+            while True:
+                answered, text = await self.ask(path)
+                if answered == status and words in text:
+                    return text
                 await asyncio.sleep(0.05)
 
     def _answers(self) -> bool:
