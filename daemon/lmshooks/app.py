@@ -55,6 +55,8 @@ STUCK = 10.0
 """Seconds without a turn of the loop after which it is not alive."""
 AWAY = 4
 """Request time-outs without an answer to the state topic's follower after which Kafka counts as away."""
+FILES = "files"
+"""Why a reload: something changed on disk, if only the time of a file."""
 _CLOSES = 60
 """Closes of a window that are looked at for its longest gap."""
 
@@ -227,7 +229,7 @@ class Daemon:
         while True:
             try:
                 async for _ in changes(self._directory):
-                    await self._reload("files")
+                    await self._reload(FILES)
             except OSError as error:
                 log.warning("watch.failed", why=str(error))
             await asyncio.sleep(5.0)
@@ -246,10 +248,16 @@ class Daemon:
             # In a thread: a hundred thousand subscriptions take seconds.
             loaded = await asyncio.to_thread(load, self._directory, self._environ)
         except (ConfigurationMistakes, OSError) as mistakes:
-            self._mistakes = str(mistakes).splitlines()[0]
+            first = str(mistakes).splitlines()[0]
+            if why == FILES and first == self._mistakes:
+                return  # said already; and what is logged below the folder must not be a change that is logged
+            self._mistakes = first
             self._report.reloaded(False)
             for line in str(mistakes).splitlines():
                 log.error("configuration.refused", why=line)
+            return
+        same = loaded.configuration.version == self._loaded.configuration.version
+        if why == FILES and same and loaded.daemon == self._loaded.daemon and self._mistakes is None:
             return
         self._mistakes = None
         self._report.reloaded(True)

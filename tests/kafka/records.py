@@ -38,8 +38,8 @@ async def produce(
 ) -> list[int]:
     """Write the values in order and return their offsets, acknowledged by all replicas."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=8 * 1024 * 1024)
-    await producer.start()
     try:
+        await producer.start()
         sent = [await producer.send(topic, value, key=key, partition=partition) for value in values]
         return [(await one).offset for one in sent]
     finally:

@@ -98,6 +98,23 @@ async def test_sighup_reloads_what_is_right_and_refuses_what_is_not(kafka: str, 
         await daemon.until_told("/metrics", 200, "lmshooks_configuration_ok 1.0")
 
 
+async def test_what_changes_nothing_is_read_and_not_said(kafka: str, topic: Any, tmp_path: Path) -> None:
+    """Also a log that is written into the folder: a line for each change would be a change for each line."""
+    name = await create_topic(kafka, topic("events"))
+    daemon = Daemon(tmp_path / "c", kafka_of(kafka, name), [subscription(Listener())])
+    daemon.log = daemon.folder / "daemon.log"
+    async with daemon:
+        daemon.subscribe([subscription(Listener(), url="nonsense")])
+        await daemon.said("configuration.refused")
+        daemon.subscribe([subscription(Listener(), events=["COURSE_*"])])
+        await daemon.said("configuration.applied")
+        daemon.kill(signal.SIGHUP)
+        await daemon.said("configuration.loaded", '"by":"SIGHUP"')
+        lines = daemon.log.read_text()
+    assert lines.count('"configuration.refused"') <= 2
+    assert lines.count('"configuration.loaded"') == 2
+
+
 async def test_a_port_that_is_taken_is_named_and_the_process_ends(kafka: str, topic: Any, tmp_path: Path) -> None:
     name = await create_topic(kafka, topic("events"))
     with socket.socket() as taken:
