@@ -19,6 +19,7 @@ from lmshooks.listener import Answers, Listener, Received
 from tests.kafka.clients import until
 from tests.kafka.daemons import Daemon
 from tests.kafka.records import consume, create_topic, produce
+from tests.kafka.test_end_to_end import kafka_of
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
 ASYNC, OPEN = asyncapi(), openapi()
@@ -75,10 +76,6 @@ async def test_what_a_daemon_posts_buries_and_answers_is_as_the_contracts_say(
 ) -> None:
     name = await create_topic(kafka, topic("events"))
     requests: list[Received] = []
-    settings = {
-        "bootstrap_servers": kafka, "topics": [name], "group_id": name, "replication_factor": 1,
-        "state_topic": f"{name}.state", "dead_letter_topic": f"{name}.dead",
-    }  # fmt: skip
     async with Listener(answers=answers, on_request=requests.append) as listener:
 
         def subscription(identity: str, **more: Any) -> dict[str, Any]:
@@ -99,7 +96,7 @@ async def test_what_a_daemon_posts_buries_and_answers_is_as_the_contracts_say(
             "windows": {"default": {"every": "2s"}},
             "limits": {"event_bytes": "1KiB", "subscriptions_per_account": 6},
         }
-        async with Daemon(tmp_path / "c", settings, subscriptions, **more) as one:
+        async with Daemon(tmp_path / "c", kafka_of(kafka, name), subscriptions, **more) as one:
             check("Ready", (await ask(one, "/readyz"))[1])
             big = json.dumps(
                 {"accountId": 1, "eventId": "b", "eventName": "X", "timestamp": 1, "data": {"x": "x" * 2000}}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from lmshooks import samples
+from lmshooks.cli.subject import Record
 from lmshooks.contracts import schemas
 from lmshooks.contracts.asyncapi import asyncapi, component
 from lmshooks.contracts.shapes import MEMBERS
@@ -26,17 +25,10 @@ ANY_RECORD, ANY_BODY = Draft202012Validator(schemas.records()), Draft202012Valid
 ASYNC = asyncapi()
 
 
-@dataclass
-class Written:
-    value: bytes | None
-    offset: int = 7
-    timestamp: int = 1500
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
 def taken(value: Any) -> bool:
     """Whether the daemon finds nothing wrong with a record."""
-    return parse(Written(json.dumps(value).encode()), 1_000_000)[1] == []
+    record: Any = Record(7, 1500, json.dumps(value).encode())
+    return parse(record, 1_000_000)[1] == []
 
 
 def message(name: str) -> Draft7Validator:

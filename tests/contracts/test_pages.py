@@ -24,11 +24,12 @@ def rows(page: str, head: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
 
 
-@pytest.mark.parametrize("page", ["listeners.md", "producers.md"])
+@pytest.mark.parametrize("page", ["listeners.md", "producers.md", "contracts/README.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)", (DOCS / page).read_text())
+    file = DOCS / page
+    links = re.findall(r"\]\((?!http)([^)#]+)", file.read_text())
     assert links
-    assert [link for link in links if not (DOCS / link).exists()] == []
+    assert [link for link in links if not (file.parent / link).exists()] == []
 
 
 def test_the_table_of_answers_says_what_the_daemon_does() -> None:
@@ -50,6 +51,12 @@ def test_the_table_of_headers_has_all_of_them() -> None:
 def test_the_first_body_is_one() -> None:
     (snippet,) = re.findall(r"```json\n(.*?)```", LISTENERS, re.DOTALL)
     Draft202012Validator(schemas.bodies("COURSE_COMPLETED")).validate(json.loads(snippet))
+
+
+def test_the_records_of_both_shapes_are_some() -> None:
+    bare, envelope = re.findall(r"```json\n(.*?)```", (DOCS / "producers.md").read_text(), re.DOTALL)
+    Draft202012Validator(schemas.records("COURSE_COMPLETED")).validate(json.loads(bare))
+    Draft202012Validator(schemas.records()).validate(json.loads(envelope))
 
 
 def test_the_numbers_are_the_defaults() -> None:

@@ -18,6 +18,7 @@ import pytest
 from lmshooks.core.signing import parse_secret, sign
 from tests.kafka.daemons import SECRET, Daemon
 from tests.kafka.records import create_topic, produce
+from tests.kafka.test_end_to_end import kafka_of
 from tests.receivers.programs import LANGUAGES, NoToolchain, Program
 
 OLD = "whsec_" + base64.b64encode(b"the secret before this one").decode()
@@ -208,10 +209,6 @@ async def test_it_takes_what_the_daemon_delivers_while_a_secret_is_rotated(
     command: Sequence[str], embedded: str, topic: Any, tmp_path: Path
 ) -> None:
     name = await create_topic(embedded, topic("events"))
-    kafka = {
-        "bootstrap_servers": embedded, "topics": [name], "group_id": name, "replication_factor": 1,
-        "state_topic": f"{name}.state", "dead_letter_topic": f"{name}.dead",
-    }  # fmt: skip
     (tmp_path / "c").mkdir()
     (tmp_path / "new.txt").write_text(FOREIGN)
     secrets = [{"file": str(tmp_path / "new.txt")}, {"env": "SECRET"}]
@@ -223,7 +220,7 @@ async def test_it_takes_what_the_daemon_delivers_while_a_secret_is_rotated(
         names = [f"e{number}" for number in range(100)]
         # Every tenth event is written twice, as a producer that is in doubt does.
         values = [body_of(program, each) for at, each in enumerate(names) for _ in range(2 if at % 10 == 0 else 1)]
-        async with Daemon(tmp_path / "c" / "d", kafka, [subscription]):
+        async with Daemon(tmp_path / "c" / "d", kafka_of(embedded, name), [subscription]):
             await produce(embedded, name, values, key=b"key")
             found = program.until_processed(names[-1])
         assert found == names
