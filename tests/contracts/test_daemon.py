@@ -18,8 +18,8 @@ from lmshooks.core.catalogue import CATALOGUE
 from lmshooks.listener import Answers, Listener, Received
 from tests.kafka.clients import until
 from tests.kafka.daemons import Daemon
+from tests.kafka.events import kafka_of
 from tests.kafka.records import consume, create_topic, produce
-from tests.kafka.test_end_to_end import kafka_of
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.json"))
 ASYNC, OPEN = asyncapi(), openapi()

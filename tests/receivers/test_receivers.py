@@ -17,8 +17,8 @@ import pytest
 
 from lmshooks.core.signing import parse_secret, sign
 from tests.kafka.daemons import SECRET, Daemon
+from tests.kafka.events import kafka_of
 from tests.kafka.records import create_topic, produce
-from tests.kafka.test_end_to_end import kafka_of
 from tests.receivers.programs import LANGUAGES, NoToolchain, Program
 
 OLD = "whsec_" + base64.b64encode(b"the secret before this one").decode()
