@@ -64,7 +64,7 @@ SCENARIOS = {
 }
 
 
-async def measure(rig: Rig, names: list[str], path: Path | None) -> bool:
+async def measure(rig: Rig, names: list[str], path: Path) -> bool:
     """One scenario after another; what is there is saved after each. Whether all gave their figures."""
     told = conditions()
     found: dict[str, list[Figure]] = {}
@@ -81,8 +81,7 @@ async def measure(rig: Rig, names: list[str], path: Path | None) -> bool:
             continue
         print(f"\n{name} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})\n")
         print(table(found[name]) + "\n", flush=True)
-        if path is not None:
-            save(path, told, found)
+        save(path, told, found)
     if broken:
         print(f"no figures of {', '.join(broken)}: see above", file=sys.stderr)
     return not broken
@@ -98,7 +97,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, help="of every comparison")
     parser.add_argument("--events", type=int, help="of a run at full rate")
     parser.add_argument("--backlog", type=int, help="events of the backlog, of the window, and of what is owed")
-    parser.add_argument("--json", type=Path, help="save the figures there, scenario by scenario")
+    parser.add_argument("--json", type=Path, help="save the figures there instead of in last.json beside the pictures")
     parser.add_argument("--pictures", type=Path, help="the folder for what is drawn, instead of .cache/bench")
     parser.add_argument("--render", type=Path, metavar="FILE", help="print the Markdown of a saved run, and end")
     chosen = parser.parse_args()
@@ -123,7 +122,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory(prefix="lmshooks-bench-") as folder, Listening() as listening:
             rig = Rig(kafka, listening, Path(folder), scale)
             rig.pictures = chosen.pictures or rig.pictures
-            whole = asyncio.run(measure(rig, names, chosen.json))
+            rig.pictures.mkdir(parents=True, exist_ok=True)
+            whole = asyncio.run(measure(rig, names, chosen.json or rig.pictures / "last.json"))
     finally:
         kafka.close()
     return 0 if whole else 1
