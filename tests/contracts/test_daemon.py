@@ -13,6 +13,7 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from lmshooks.contracts import schemas
 from lmshooks.contracts.asyncapi import asyncapi
+from lmshooks.contracts.lines import lines
 from lmshooks.contracts.openapi import openapi
 from lmshooks.core.catalogue import CATALOGUE
 from lmshooks.listener import Answers, Listener, Received
@@ -135,6 +136,15 @@ async def test_what_a_daemon_posts_buries_and_answers_is_as_the_contracts_say(
 
     for request in requests:
         checked_delivery(request)
+    said = [json.loads(line) for line in one.log.read_text().splitlines()]
+    validator = Draft202012Validator(lines())
+    for line in said:
+        validator.validate(line)
+        if (fact := lines()["$defs"].get(line["event"])) is not None:
+            assert line.keys() <= fact["properties"].keys() | {"event", "level", "timestamp"}
+    assert {"delivery.attempted", "letter.written", "subscription.suspended", "window.closed"} <= {
+        line["event"] for line in said
+    }
     signatures = [each.headers["webhook-signature"] for each in requests if each.path == "/signed"]
     assert signatures and all(each.count("v1,") == 2 for each in signatures)
     headers = Draft7Validator(closed(ASYNC["components"]["messages"]["deadLetter"]["headers"]))

@@ -12,6 +12,7 @@ import yaml
 
 from lmshooks.contracts import schemas
 from lmshooks.contracts.asyncapi import asyncapi, component
+from lmshooks.contracts.lines import lines
 from lmshooks.contracts.openapi import openapi
 from lmshooks.core.catalogue import CATALOGUE
 
@@ -21,6 +22,7 @@ SUFFIX = ".schema.json"
 def documents() -> dict[str, str]:
     """Path, relative to the folder of the contracts, -> text."""
     made = {"asyncapi.yaml": _yaml(asyncapi()), "openapi.yaml": _yaml(openapi())}
+    made[f"lines{SUFFIX}"] = schemas.as_text(lines())
     for kind in schemas.KINDS:
         made[f"{kind}/any{SUFFIX}"] = schemas.text(kind)
         made |= {f"{kind}/{component(name)}{SUFFIX}": schemas.text(kind, name) for name in CATALOGUE}

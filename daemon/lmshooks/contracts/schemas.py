@@ -127,4 +127,9 @@ KINDS = {"records": records, "bodies": bodies}
 
 def text(kind: str, name: str | None = None) -> str:
     """The schema of one of `KINDS` as the text of a file. Raises KeyError for a name that is not in the catalogue."""
-    return json.dumps(KINDS[kind](name), indent=2, ensure_ascii=False) + "\n"
+    return as_text(KINDS[kind](name))
+
+
+def as_text(schema: Schema) -> str:
+    """A schema as the text of a file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
