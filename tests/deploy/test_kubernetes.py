@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from lmshooks.adapters.watching import changes
 from lmshooks.config import load
 from tests.deploy import dockerfiles
 from tests.deploy.tools import ROOT, kustomize
@@ -105,15 +108,17 @@ def test_the_mounted_files_are_a_good_configuration(built: Manifests, tmp_path: 
     assert mounts["subscriptions"]["mountPath"] == "/etc/lmshooks/subscriptions"
     assert container["args"] == ["run", "--config", "/etc/lmshooks"]
 
+    assert mounts["secrets"]["mountPath"] == "/etc/lmshooks/secrets", "in the watched folder"
+
     secrets = tmp_path / "secrets"
     secrets.mkdir()
     (tmp_path / "subscriptions").mkdir()
     files = {"daemon.yaml": built["lmshooks-daemon"]["data"]["daemon.yaml"]}
     files |= {f"subscriptions/{name}": text for name, text in built["lmshooks-subscriptions"]["data"].items()}
     for name, text in files.items():
-        for secret in re.findall(rf"{mounts['secrets']['mountPath']}/([\w-]+)", text):
+        for secret in re.findall(r"file: secrets/([\w-]+)", text):
             (secrets / secret).write_text("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        (tmp_path / name).write_text(text.replace(mounts["secrets"]["mountPath"], str(secrets)))
+        (tmp_path / name).write_text(text)
     assert list(secrets.iterdir()), "secrets come as files"
     names = {each["name"]: each["valueFrom"]["fieldRef"]["fieldPath"] for each in container["env"]}
     assert names == {"POD_NAME": "metadata.name"}
@@ -128,6 +133,28 @@ def test_the_mounted_files_are_a_good_configuration(built: Manifests, tmp_path: 
     )
     assert "cpu" not in container["resources"]["limits"]
     assert loaded.daemon.http.host == "0.0.0.0"
+
+
+async def test_a_rotated_secret_is_seen_and_is_a_change(tmp_path: Path) -> None:
+    """As Kubernetes rotates it: the files are links into a folder that is swapped below them."""
+    secrets = tmp_path / "secrets"
+    for number, secret in (("..1", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), ("..2", "whsec_" + "A" * 32)):
+        (secrets / number).mkdir(parents=True)
+        (secrets / number / "example").write_text(secret)
+    (secrets / "..data").symlink_to("..1")
+    (secrets / "example").symlink_to("..data/example")
+    shutil.copytree(FOLDER / "base" / "config", tmp_path, dirs_exist_ok=True)
+    before = load(tmp_path, {"POD_NAME": "lmshooks-0"}).configuration.version
+    watch = changes(tmp_path)
+    seen = asyncio.ensure_future(anext(watch))
+    async with asyncio.timeout(60):
+        while not seen.done():  # the watch has no sign that it stands: swapped until it is seen
+            for number in ("..1", "..2"):
+                (secrets / "..next").symlink_to(number)
+                (secrets / "..next").rename(secrets / "..data")
+            await asyncio.sleep(0.2)
+    await watch.aclose()  # type: ignore[attr-defined]
+    assert load(tmp_path, {"POD_NAME": "lmshooks-0"}).configuration.version != before
 
 
 def test_one_pod_may_go_at_a_time(built: Manifests) -> None:
