@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["ConfigurationMistakes", "DaemonSettings", "Loaded", "Mistake", "load", "load_daemon"]
 
 
+def __getattr__(name: str) -> type:
+    """The two types above, for who needs them at run time."""
+    if name == "Loaded":
+        from lmshooks.config.loading import Loaded
+
+        return Loaded
+    if name == "DaemonSettings":
+        from lmshooks.config.daemon import DaemonSettings
+
+        return DaemonSettings
+    raise AttributeError(name)
+
+
 def load(directory: Path, environ: Mapping[str, str]) -> Loaded:
     """Read the folder; secrets come from `environ` and from files named relative to the folder.
 

@@ -52,6 +52,7 @@ _ONE = Subscription("", "", (), _ENDPOINT)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset(("content-type", "content-length", "host", "transfer-encoding", "connection"))
 _HEADER_VALUE = "one line of text, {env: NAME} or {file: PATH}"
+_WINDOW = "the name of a window of daemon.yaml"
 _URL = "a URL such as https://example.com/hook"
 
 
@@ -101,12 +102,12 @@ def _header_value(value: Any, reading: Reading) -> str:
 
 
 def _window(value: Any, reading: Reading) -> str:
-    windows = reading.windows
-    if windows is not None and value not in windows:
-        raise Wrong(
-            f"one of the windows of daemon.yaml ({', '.join(sorted(windows))})", hint=did_you_mean(value, windows)
-        )
-    return str(value)
+    if reading.windows is None:
+        return str(text(_WINDOW).read(value))
+    if not isinstance(value, str) or value not in reading.windows:
+        known = ", ".join(sorted(reading.windows))
+        raise Wrong(f"one of the windows of daemon.yaml ({known})", hint=did_you_mean(value, reading.windows))
+    return value
 
 
 class Basic(Section):
@@ -259,9 +260,7 @@ class Entry(Section):
     """How the endpoint's certificate is checked."""
     filter: Annotated[Compiled | None, conditions()] = None
     """Conditions on fields of the event; all must hold."""
-    window: Annotated[
-        str, Kind("a window of daemon.yaml", _window, {"type": "string", "minLength": 1}, informed=True)
-    ] = _ONE.window
+    window: Annotated[str, Kind(_WINDOW, _window, {"type": "string", "minLength": 1}, informed=True)] = _ONE.window
     """The window that its windowed events wait for."""
     active: Annotated[bool, flag()] = _ONE.active
     """Whether it is switched on. While it is off, what comes is held as long as the log holds it."""
