@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lmshooks.core.commands import Entry
@@ -138,14 +138,11 @@ def test_a_claim_that_cannot_be_read_is_a_claim() -> None:
 KEYS = [LANE, part_key(P), window_key(P, "default"), roster_key("x"), b"claim|events|0", b"suspend|s", b"resume|s"]
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(KEYS), JSON.map(lambda one: json.dumps(one).encode()) | st.binary(max_size=8) | st.none()
-        ),
-        max_size=6,
-    )
-)
+VALUES = JSON.map(lambda one: json.dumps(one).encode()) | st.binary(max_size=8) | st.none()
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=6))
 def test_nothing_that_lies_in_the_state_topic_breaks_the_machine(entries: list[tuple[bytes, bytes | None]]) -> None:
     stage, one = stage_with(*entries)
     stage.own(one)

@@ -83,6 +83,8 @@ class Checker:
     """(subscription, partition, kind) -> the offset of the first POST."""
     reset: set[str] = field(default_factory=set)
     """Subscriptions that an operator ever retired without backlog, or removed for good."""
+    beginnings: dict[Partition, int] = field(default_factory=dict)
+    """Where the group first began in a partition."""
     letter_floor: dict[Partition, int] = field(default_factory=dict)
     tenures: dict[tuple[str, Partition], int] = field(default_factory=dict)
     owners: dict[tuple[Partition, int], str] = field(default_factory=dict)
@@ -94,12 +96,18 @@ class Checker:
     """(subscription, event id) -> how many times."""
     latest: dict[tuple[str, Partition, str, str], Position] = field(default_factory=dict)
     settled: dict[tuple[str, str], Settled] = field(default_factory=dict)
+    ever_settled: set[tuple[str, str]] = field(default_factory=set)
+    """Also what an operator's move has put up for sending again."""
     bodies: dict[str, bytes] = field(default_factory=dict)
     kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     delivered_as: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     firsts: dict[tuple[str, str], First] = field(default_factory=dict)
     flying: list[Request] = field(default_factory=list)
     letters: set[tuple[Partition, int, int, str | None]] = field(default_factory=set)
+    lost: dict[tuple[str | None, Partition], list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    """What was said to have expired, of a subscription or (None) of everybody."""
+    moves: dict[Partition, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """Where an operator moved the group's offset to."""
     allowed: tuple[type, ...] = ()
     """Facts of damage that the play did on purpose."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -139,16 +147,17 @@ class Checker:
         self.applied.pop(instance, None)
         self.flying = [request for request in self.flying if request.instance != instance]
 
-    def fact(self, instance: str, fact: said.Fact, now: float) -> None:
-        """What an instance says."""
+    def fact(self, instance: str, fact: said.Fact, began: float) -> None:
+        """What an instance says; `began`: of a checkpoint, when it did."""
         self.counts[type(fact).__name__] += 1
         match fact:
             case said.Claimed():
                 if self.owners.setdefault((fact.partition, fact.tenure), instance) != instance:
                     raise Violation("10", f"two have one tenure: {instance} and {self.owners}")
                 self.tenures[instance, fact.partition] = fact.tenure
+                self.beginnings.setdefault(fact.partition, fact.position)
             case said.Checkpointed():
-                self._checkpointed(instance, fact, now)
+                self._checkpointed(instance, fact, began)
             case said.WindowClosed():
                 self._closed(fact)
             case said.Attempted():
@@ -163,17 +172,22 @@ class Checker:
                     self.give_up(fact.subscription_id)  # the files without it were in use for longer than the grace
                 if fact.subscription_id not in self.reset and not any(gives_up(one) for one in shapes):
                     raise Violation("1", f"given up without an operator's act: {fact}")
-            case said.StateLost() | said.Unreadable() | said.Skipped() | said.Expired():
+            case said.Expired():
+                if fact.end > self.sources[fact.partition].start:
+                    raise Violation("1", f"called lost, and still in the log: {fact}")
+                self.lost[fact.subscription_id, fact.partition].append((fact.start, fact.end))
+            case said.Skipped() if fact.committed in self.moves[fact.partition]:
+                pass
+            case said.StateLost() | said.Unreadable() | said.Skipped():
                 if isinstance(fact, self.allowed):
                     return
                 raise Violation("1", f"nothing was lost or moved: {fact}")
 
-    def _checkpointed(self, instance: str, fact: said.Checkpointed, now: float) -> None:
-        began = now - fact.elapsed
+    def _checkpointed(self, instance: str, fact: said.Checkpointed, began: float) -> None:
         partition = fact.partition
         self.checkpoints[instance, partition, self.tenures[instance, partition]].append(began)
         from_start = self.plain and self.earliest
-        end = 0 if from_start else self.sources[partition].end
+        end = self.beginnings[partition] if from_start else self.sources[partition].end
         self.letter_floor.setdefault(partition, end)
         configuration, _ = self.applied[instance]
         for name in configuration.subscriptions:
@@ -309,9 +323,14 @@ class Checker:
                 continue
             firm = before.tenure == fresh.tenure
             firm = firm or self._passed(before.instance, partition, before.tenure, before.at) >= KEPT_CHECKPOINTS
-            if firm and name not in self.reset and not (before.refused and members < before.members):
+            cut = any(self.expired(self.facts[member]) for member in before.members)
+            if firm and name not in self.reset and not cut and not (before.refused and members < before.members):
                 raise Violation("6", f"{name}: {fact.id} was in {set(before.members)}, now in {set(members)}")
             self.firsts[name, fact.id] = fresh
+
+    def expired(self, fact: Fact) -> bool:
+        """Whether the log no longer holds it."""
+        return fact.position[0] < self.sources[fact.partition].start
 
     def arrived(self, request: Request) -> None:
         """The endpoint has decided."""
@@ -324,8 +343,8 @@ class Checker:
             kind = self.cadence_of(fact)
             if not first or kind is None or not all(wants(one, fact) for one in self.used[name]):
                 continue
-            shape = self.used[name][0]
-            if shape.order is Order.NONE:
+            shape = min(self.used[name], key=lambda one: (Order.NONE, Order.LEARNER, Order.ACCOUNT).index(one.order))
+            if shape.order is Order.NONE or self.expired(fact):  # nobody can send that again before the others
                 continue
             lane = (name, fact.partition, kind, key_of(shape, fact))
             if self.latest.get(lane, (-1, 0)) > fact.position:
@@ -342,6 +361,7 @@ class Checker:
             key = (request.post.subscription_id, fact.id)
             settled = self.settled.get(key)
             if status == 200 and current == request.tenure and (not settled or settled.tenure <= current):
+                self.ever_settled.add(key)
                 self.settled[key] = Settled(request.instance, request.tenure, now)
             first = self.firsts.get(key)
             if status in (400, 413, 422) and first is not None and first.id == request.post.delivery_id:
@@ -353,6 +373,8 @@ class Checker:
         if bury.reason is LetterReason.MALFORMED:
             if (bury.partition, bury.offset, bury.index) not in self.malformed:
                 raise Violation("letter", f"a good event is called malformed: {bury}")
+            return
+        if bury.reason is LetterReason.EXPIRED and bury.offset < self.sources[bury.partition].start:
             return
         if bury.reason is not LetterReason.REJECTED or bury.value is None:
             raise Violation("letter", f"{bury}")
@@ -371,6 +393,8 @@ class Checker:
                 self._delivered(name, fact)
         for partition, offset, index in self.malformed:
             floor = self.letter_floor.get(partition)
+            if any(start <= offset < end for start, end in self.lost[None, partition]):
+                continue
             if floor is not None and offset >= floor and (partition, offset, index, None) not in self.letters:
                 raise Violation("1", f"malformed {partition} {offset} {index} has no dead letter")
 
@@ -386,6 +410,11 @@ class Checker:
             return
         if fact.poison and (fact.partition, *fact.position, name) in self.letters:
             return
+        if self.expired(fact):
+            said_lost = self.lost[name, fact.partition] + self.lost[None, fact.partition]
+            if any(start <= fact.position[0] < end for start, end in said_lost):
+                return
+            raise Violation("1", f"{name} was never sent {fact}, which expired without a word")
         raise Violation("1", f"{name} was never sent {fact}")
 
     def owes(self, name: str, fact: Fact) -> bool:
@@ -395,7 +424,22 @@ class Checker:
         if kind is not None and name not in self.reset:
             begun = self.begun.get((name, fact.partition, kind))
             floor = min((one for one in (floor, begun) if one is not None), default=None)
+        if kind != Cadence.WINDOWED and fact.position[0] < max(self.moves[fact.partition], default=0):
+            return False
         return floor is not None and fact.position[0] >= floor
+
+    def moved(self, partition: Partition, offset: int) -> None:
+        """An operator moved the group's offset: what lies before it is given up, what comes after it comes again."""
+        self.moves[partition].append(offset)
+        self.letter_floor[partition] = max(offset, self.letter_floor.get(partition, 0))
+        again = {
+            fact.id
+            for fact in self.facts.values()
+            if fact.partition == partition and fact.position[0] >= offset and self.cadence_of(fact) != Cadence.WINDOWED
+        }
+        self.settled = {key: one for key, one in self.settled.items() if key[1] not in again}
+        self.firsts = {key: one for key, one in self.firsts.items() if key[1] not in again}
+        self.latest = {key: one for key, one in self.latest.items() if key[1] != partition}
 
 
 def gives_up(subscription: Subscription) -> bool:

@@ -39,7 +39,7 @@ class Coverage:
                 if fact.position[0] >= offset:
                     left += facts[place:]
                     break
-                if self._settled(name, fact):
+                if self._settled(name, fact) or self.checker.expired(fact):
                     continue
                 left.append(fact)
                 if self._wanted(name, fact) and self.checker.owes(name, fact) and not self._covered(name, fact):
@@ -60,7 +60,7 @@ class Coverage:
 
     def _settled(self, name: str, fact: Fact) -> bool:
         checker = self.checker
-        return (name, fact.id) in checker.settled or (fact.partition, *fact.position, name) in checker.letters
+        return (name, fact.id) in checker.ever_settled or (fact.partition, *fact.position, name) in checker.letters
 
     def _covered(self, name: str, fact: Fact) -> bool:
         cadence = self.checker.cadence_of(fact)

@@ -21,6 +21,9 @@ class Ending:
         """Everything works again; the run is over when nothing is owed, or it never is (law 5)."""
         world = self.world
         self.moods.clear()
+        world.skew = 0.0
+        for instance in world.running:
+            instance.skew = max(0.0, world.clock(instance) - world.now)
         while world.zombies:
             op.learn(world)
         for partition, target in list(world.leaving.items()):

@@ -14,6 +14,7 @@ import orjson
 
 from lmshooks.core.commands import Entry
 from lmshooks.core.positions import Partition, Position
+from lmshooks.core.records import Key, read_record
 
 
 @dataclass(slots=True)
@@ -48,6 +49,14 @@ class SourceLog:
     records: list[SourceRecord] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
     end: int = 0
+    start: int = 0
+    """What lies before it is no longer in the log."""
+
+    def expire(self, start: int) -> None:
+        """Retention removes everything before an offset."""
+        self.start = max(self.start, start)
+        kept = bisect_left(self.offsets, self.start)
+        del self.records[:kept], self.offsets[:kept]
 
     def append(self, value: bytes, now: float) -> int:
         """The new record's offset."""
@@ -82,12 +91,12 @@ class View:
         elif what in ("lane", "window"):
             before = self.accepted.get(entry.key)
             if entry.value is None:
-                if before is None or before[1].get("dropped"):
+                if before is None or before[1].get("dropped") or not _whole(what, before[1]):
                     self.accepted.pop(entry.key, None)
                 return
             try:
                 value = orjson.loads(entry.value)
-                stamp = (value["t"], value["s"])
+                stamp = (int(value["t"]), int(value["s"]))
             except (ValueError, LookupError, TypeError):
                 return
             claim = self.claims.get("|".join(rest.split("|")[:2]), -1)
@@ -98,6 +107,15 @@ class View:
         """What counts for a key."""
         found = self.accepted.get(key)
         return None if found is None or found[1].get("dropped") else found[1]
+
+
+def _whole(what: str, value: dict[str, Any]) -> bool:
+    """Whether it can be read as what its key says."""
+    try:
+        read_record(Key(what), orjson.dumps(value))
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass

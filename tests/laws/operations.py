@@ -55,6 +55,13 @@ def produce(world: World, poison: float = 0.0, malformed: float = 0.0) -> None:
         source.append(json.dumps({"accountId": account, "events": made}).encode(), world.now)
 
 
+def expire(world: World) -> None:
+    """Retention takes the oldest records of a partition, read or not."""
+    source = world.sources[world.rng.choice(world.partitions)]
+    source.expire(min(source.end, source.start + world.rng.randint(0, 6)))
+    world.trace(f"{source.partition} begins at {source.start}")
+
+
 # the state topic
 
 
@@ -135,8 +142,19 @@ def commit(world: World, instance: Instance, faults: bool) -> bool:
 def forget_offset(world: World) -> None:
     """The group's offset is gone: it expires where nobody owns the partition."""
     partition = world.rng.choice(world.partitions)
-    if world.owner[partition] is None:
+    if world.owner[partition] is None and world.group.get(partition, (0, ""))[1]:  # an operator's stays for the play
         world.group.pop(partition, None)
+
+
+def move_offset(world: World) -> None:
+    """An operator moves the group's offset, which Kafka allows where nobody owns the partition."""
+    partition = world.rng.choice(world.partitions)
+    source = world.sources[partition]
+    if world.owner[partition] is None:
+        offset = world.rng.randint(source.start, source.end)
+        world.trace(f"the operator moves {partition} to {offset}")
+        world.group[partition] = (offset, "")
+        world.checker.moved(partition, offset)
 
 
 def move(world: World, graceful: bool) -> None:
@@ -224,7 +242,11 @@ def read(world: World, instance: Instance, faults: bool, limit: int | None = Non
     if faults and world.rng.random() < 0.05:
         world.call(instance, "read_failed", asked)
         return True
-    records, after = world.sources[asked.partition].read(asked.offset, asked.end, limit or world.rng.randint(1, 8))
+    source = world.sources[asked.partition]
+    if asked.offset < source.start:
+        world.call(instance, "expired", asked, source.start)
+        return True
+    records, after = source.read(asked.offset, asked.end, limit or world.rng.randint(1, 8))
     world.call(instance, "swept", asked, records, after)
     return True
 
@@ -291,11 +313,20 @@ def bury(world: World, instance: Instance, faults: bool) -> bool:
 # time
 
 
+def step_clock(world: World) -> None:
+    """The clock of an instance, or of the next one to start, is set ahead or back."""
+    world.skew = world.rng.choice((0.0, 0.0, -30.0, 30.0))
+    if world.running:
+        instance = world.rng.choice(world.running)
+        instance.skew = world.rng.choice((0.0, -40.0, -3.0, 3.0, 40.0))
+        world.trace(f"the clock of {instance.name} is {instance.skew} s ahead")
+
+
 def wake(world: World) -> None:
     """Timers that are due fire."""
     for instance in world.running:
         due = instance.machine.next_wakeup()
-        if due is not None and due <= world.now:
+        if due is not None and due <= world.clock(instance):
             world.call(instance, "wake")
 
 

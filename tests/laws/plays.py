@@ -35,6 +35,12 @@ class Profile:
     grace: float = FOREVER
     horizon: float = FOREVER
     crashes: float = 1.0
+    clocks: bool = False
+    """Whether clocks are set ahead and back."""
+    retention: bool = False
+    """Whether the log expires, read or not."""
+    moves: bool = False
+    """Whether an operator moves the group's offset."""
 
 
 MOVED = ("window", "add", "window")
@@ -51,6 +57,13 @@ PROFILES = (
     Profile("grace", Bounds(1, 2), changes=("remove", "back", "add", "remove", "back"), grace=30.0),
     Profile("filters", Bounds(1, 2), changes=("filter", "filter", "pause", "activate")),
     Profile("latest", Bounds(2, 2, earliest=False), changes=("add",), zombies=True),
+    Profile("topics", Bounds(4, 3, topics=2), changes=("add", "remove", "back")),
+    Profile("order", Bounds(1, 2), changes=("order", "order", "order", "pause", "activate")),
+    Profile("clocks", Bounds(2, 2), changes=MOVED, clocks=True, zombies=True),
+    Profile("retention", Bounds(1, 2), 0.05, 0.05, moods=(Mood.WELL, Mood.DOWN, Mood.DOWN, Mood.FLAKY), retention=True),
+    Profile("offsets", Bounds(1, 2), moves=True, crashes=2.0),
+    Profile("memory", Bounds(2, 2, memory=700), moods=(Mood.WELL, Mood.DOWN, Mood.FLAKY)),
+    Profile("suspended", Bounds(2, 2), moods=(Mood.WELL, Mood.GONE, Mood.GONE), horizon=20.0, crashes=2.0),
     Profile(
         "all", Bounds(2, 3), 0.05, 0.05, True, True, tuple(Mood),
         (*SUBSCRIPTIONS, *MOVED, "cadence", "filter"), horizon=200.0,
@@ -106,6 +119,9 @@ class Play:
             "compact": (lambda: op.compact(world), 1.0 if profile.compaction else 0),
             "forget": (lambda: op.forget_offset(world), 1.0),
             "resume": (lambda: op.resume(world), 1.0 if Mood.GONE in profile.moods else 0.1),
+            "clock": (lambda: op.step_clock(world), 2 if profile.clocks else 0),
+            "expire": (lambda: op.expire(world), 1.5 if profile.retention else 0),
+            "operator": (lambda: op.move_offset(world), 3 if profile.moves else 0),
             "version": (self.new_version, 1.5 if profile.changes else 0),
             "configure": (lambda: op.configure(world), 3 if profile.changes else 0),
         }

@@ -85,7 +85,7 @@ def first(rng: random.Random, count: int, grace: float, horizon: float) -> Confi
 
 
 def changed(rng: random.Random, before: Configuration, what: str, earlier: list[Configuration]) -> Configuration:
-    """The next version: `what` is add, remove, back, filter, window, cadence, pause, activate or retire."""
+    """The next version: `what` is add, remove, back, filter, order, window, cadence, pause, activate or retire."""
     subscriptions = dict(before.subscriptions)
     cadences = dict(before.cadences)
     name = rng.choice(sorted(subscriptions)) if subscriptions else ""
@@ -109,6 +109,8 @@ def changed(rng: random.Random, before: Configuration, what: str, earlier: list[
             one = replace(one, filter=rng.choice((None, Modulo(0), Modulo(1))))
         elif what == "window":
             one = replace(one, window="slow" if one.window == "default" else "default")
+        elif what == "order":
+            one = replace(one, order=rng.choice(tuple(Order)))
         elif what == "pause":
             one = replace(one, active=False, resume=Resume.BACKLOG)
         elif what == "retire":

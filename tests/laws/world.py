@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import random
 import traceback
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Hold, Post, Read, Start, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.dispatcher import Dispatcher
+from lmshooks.core.facts import Checkpointed
 from lmshooks.core.positions import Partition
 from tests.laws.checker import Checker, Violation
 from tests.laws.endpoints import Request
@@ -38,6 +41,10 @@ class Instance:
     configuration: Configuration
     follower: int = 0
     alive: bool = True
+    skew: float = 0.0
+    """Seconds by which its clock is ahead of the world's."""
+    heard: list[tuple[float, float]] = field(default_factory=list)
+    """(its time, the world's) of its inputs, in order: its time never goes back, whatever its clock does."""
     feeds: dict[Partition, Feed] = field(default_factory=dict)
     """The partitions that it believes to own."""
     writes: deque[WriteState] = field(default_factory=deque)
@@ -58,6 +65,9 @@ class Bounds:
     """Seconds for which the state topic keeps every value."""
     earliest: bool = True
     """Whether a group without commits starts at the beginning."""
+    topics: int = 1
+    memory: int = 4000
+    """Bytes of events that an instance may hold."""
 
 
 class World:
@@ -67,11 +77,14 @@ class World:
         self.rng = random.Random(seed)
         self.bounds = bounds
         self.now = 1_000_000.0
+        self.skew = 0.0
+        """By how much the clock of the next instance to start is ahead."""
         self.tick = 0.001
         """Seconds that every input takes."""
         self.log: list[str] = []
         self.tracing = False
-        self.partitions = [Partition("events", number) for number in range(bounds.partitions)]
+        topics = ("events", "events.more")[: bounds.topics]
+        self.partitions = [Partition(topics[one % bounds.topics], one) for one in range(bounds.partitions)]
         self.sources = {partition: SourceLog(partition) for partition in self.partitions}
         self.state = StateLog()
         self.group: dict[Partition, tuple[int, str]] = {}
@@ -89,8 +102,8 @@ class World:
         """Requests of instances that are gone."""
         self.lives = 0
         self.limits = Limits(
-            posts=6, failing_posts=2, memory=4000, checkpoint_interval=1.0, checkpoint_events=5, checkpoint_pause=0.05,
-            write_timeout=10.0, pending_letters=2, compaction_lag=bounds.lag,
+            posts=6, failing_posts=2, memory=bounds.memory, checkpoint_interval=1.0, checkpoint_events=5,
+            checkpoint_pause=0.05, write_timeout=10.0, pending_letters=2, compaction_lag=bounds.lag,
         )  # fmt: skip
         self.checker = Checker(self.versions, self.sources, self.state)
         self.steps = 0
@@ -107,7 +120,9 @@ class World:
         self.lives += 1
         configuration = self.versions[version]
         name = f"i{slot}.{self.lives}"
-        instance = Instance(name, Dispatcher(name, configuration, self.limits, self.now), configuration)
+        instance = Instance(
+            name, Dispatcher(name, configuration, self.limits, self.now + self.skew), configuration, skew=self.skew
+        )
         self.slots[slot] = instance
         self.checker.configured(name, configuration, self.now)
         self.trace(f"{name} starts with v{version}")
@@ -153,9 +168,9 @@ class World:
         instance.feeds[partition] = Feed()
         source = self.sources[partition]
         committed, metadata = self.group.get(partition, (None, ""))
-        start = 0 if self.bounds.earliest else source.end
+        start = source.start if self.bounds.earliest else source.end
         self.trace(f"{partition} -> {instance.name}, committed {committed}, end {source.end}")
-        self.call(instance, "assigned", partition, committed, metadata, 0, source.end, start)
+        self.call(instance, "assigned", partition, committed, metadata, source.start, source.end, start)
 
     def take_away(self, partition: Partition, instance: Instance) -> None:
         """It learns that the partition is no longer its own."""
@@ -166,21 +181,35 @@ class World:
 
     # the machine
 
-    def call(self, instance: Instance, method: str, *arguments: object) -> None:
+    def clock(self, instance: Instance) -> float:
+        """What time it is there."""
+        moment = self.now + instance.skew
+        return max(moment, instance.heard[-1][0]) if instance.heard else moment
+
+    def began(self, instance: Instance, elapsed: float) -> float:
+        """The world's time when something began there so many of its own seconds ago, or a little before."""
+        moment = instance.heard[-1][0] - elapsed
+        place = bisect_left(instance.heard, (moment - 1e-6, 0.0))
+        return instance.heard[place][1]
+
+    def call(self, instance: Instance, method: str, *arguments: object) -> Any:
         """One input, and what comes of it."""
         if not instance.alive:
-            return
+            return None
         self.now += self.tick
+        moment = self.clock(instance)
+        instance.heard.append((moment, self.now))
         try:
-            getattr(instance.machine, method)(*arguments, self.now)
+            result = getattr(instance.machine, method)(*arguments, moment)
             while True:
                 commands, facts = instance.machine.take()
                 for fact in facts:
                     if self.tracing:
                         self.trace(f"{instance.name}   fact {fact}")
-                    self.checker.fact(instance.name, fact, self.now)
+                    began = self.began(instance, fact.elapsed) if isinstance(fact, Checkpointed) else self.now
+                    self.checker.fact(instance.name, fact, began)
                 if not commands:
-                    break
+                    return result
                 for command in commands:
                     self.pend(instance, command)
         except Violation:
@@ -229,6 +258,8 @@ class World:
             source = self.sources[partition]
             if feed.position is None or feed.held or feed.position >= source.end:
                 continue
+            if feed.position < source.start:
+                feed.position = int(self.call(instance, "feed_expired", partition, source.start))
             records, after = source.read(feed.position, source.end, limit)
             feed.position = after
             self.trace(f"{instance.name} reads {partition} to {after}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lmshooks.core.envelope import body, delivery_id
+from lmshooks.core.envelope import body, cut_id, delivery_id
 from lmshooks.core.events import Event
 from lmshooks.core.positions import Partition, Position
 
@@ -37,6 +37,12 @@ class Delivery:
     def whole(self) -> bool:
         """Whether the bytes of all members are here."""
         return len(self.events) == len(self.members)
+
+    def cut(self, kept: tuple[Position, ...]) -> None:
+        """The log no longer holds the other members. What is left is another delivery: its bytes are, so its id is."""
+        if len(kept) < len(self.members):
+            self.members = kept
+            self.id = cut_id(self.id, kept)
 
     def body(self) -> bytes:
         """The request's body: ALM's envelope."""

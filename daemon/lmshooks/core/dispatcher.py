@@ -19,7 +19,6 @@ from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.context import Context
 from lmshooks.core.events import Record
 from lmshooks.core.facts import (
-    Expired,
     Fact,
     Lettered,
     Released,
@@ -31,7 +30,7 @@ from lmshooks.core.feeds import Stream
 from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import HELD, Ownership, State
 from lmshooks.core.picture import picture
-from lmshooks.core.positions import Partition, start_of
+from lmshooks.core.positions import Partition
 from lmshooks.core.posting import Posting
 from lmshooks.core.records import suspend_key
 from lmshooks.core.reload import reconfigure
@@ -115,9 +114,7 @@ class Dispatcher:
         if own is None:
             return log_start
         if own.state is State.RUNNING and log_start > own.position[0]:
-            self.context.facts.append(Expired(None, partition, own.position[0], log_start))
-            own.position = start_of(log_start)
-            own.dirty = True
+            own.feed_expired(log_start, now)
         self._turn(now)
         return max(log_start, own.position[0])
 

@@ -25,5 +25,13 @@ def delivery_id(subscription_id: str, topic: str, partition: int, members: Seque
     `members` are (position, event id) in order. 18 bytes of a hash: after `msg_`, 24 characters without padding.
     """
     # JSON, so that no two lists of parts are written alike; orjson, since there may be a delivery an event.
-    parts = dumps((subscription_id, topic, partition, members))
+    return _id(dumps((subscription_id, topic, partition, members)))
+
+
+def cut_id(whole: str, kept: Sequence[Position]) -> str:
+    """The `webhook-id` of what is left of a delivery of which the log has lost members."""
+    return _id(dumps((whole, kept)))
+
+
+def _id(parts: bytes) -> str:
     return "msg_" + urlsafe_b64encode(blake2b(parts, digest_size=18).digest()).decode()

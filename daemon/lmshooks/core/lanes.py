@@ -41,6 +41,8 @@ class Lane:
         self.pending: list[Delivery] = []
         self.busy: dict[str, int] = {}
         """Key -> pending deliveries that have events of it."""
+        self.mixed = False
+        """Whether a pending delivery was formed within another order: they go one by one, and nothing beside them."""
         self.due: dict[str, float] = {}
         """Delivery id -> when its next attempt may be made."""
         self.missing: set[Position] = set()
@@ -173,6 +175,12 @@ class Lane:
             if key in self.waiting:
                 self.ready[key] = None
 
+    def reorder(self) -> None:
+        """The order may have changed: see whether what is pending was formed within another one."""
+        order = self.subscription.order
+        keys = (key for delivery in self.pending for key in delivery.keys)
+        self.mixed = order is not Order.NONE and any(("\0" in key) is not (order is Order.LEARNER) for key in keys)
+
     # sending
 
     def sendable(self, now: float) -> Delivery | None:
@@ -183,6 +191,12 @@ class Lane:
         probing = self.failures >= subscription.max_in_flight or (self.failures > 0 and self.held_until > 0)
         if self.out >= (1 if probing else subscription.max_in_flight):
             return None
+        if self.mixed:
+            if self.pending:
+                first = self.pending[0]
+                free = not self.out and first.whole and self.due.get(first.id, 0.0) <= now
+                return first if free else None
+            self.mixed = False
         if self.out == len(self.pending):
             return self._form() if self.ready else None
         taken: set[str] = set()
@@ -257,6 +271,18 @@ class Lane:
         self.settled_at = now
         self._free(delivery)
         return delivery.size
+
+    def lose(self, delivery: Delivery, kept: tuple[Position, ...], now: float) -> int:
+        """The log holds only these members any more; with none the delivery is over. Returns the bytes set free."""
+        if not kept:
+            return self.settle(delivery, now)
+        for gone in set(delivery.members) - set(kept):
+            self.needed.pop(gone, None)
+        due = self.due.pop(delivery.id, None)
+        delivery.cut(kept)
+        if due is not None:
+            self.due[delivery.id] = due
+        return 0
 
     def split(self, delivery: Delivery) -> None:
         """Halves replace a refused delivery, in order (halves of halves too, until the bad event stands alone)."""
@@ -339,3 +365,4 @@ class Lane:
             self._hold(delivery)
             for member in one.members:
                 self.needed[member] = delivery
+        self.reorder()

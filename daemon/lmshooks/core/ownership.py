@@ -314,19 +314,28 @@ class Ownership:
                 self.windows[name] = WindowFeed(name, offset, offset, now)
                 self.dirty = True
 
+    def feed_expired(self, log_start: int, now: float) -> None:
+        """The log no longer holds the live feed's position, nor what lanes wait for it to come by with."""
+        self.context.facts.append(Expired(None, self.partition, self.position[0], log_start))
+        self.position = start_of(log_start)
+        for lane in self.lanes.values():
+            if lane.kind is Kind.REAL_TIME and lane.attached:
+                self.expire(lane, log_start, now)
+        self.exact = {place: lanes for place, lanes in self.exact.items() if place >= self.position}
+        self.dirty = True
+
     def expire(self, lane: Lane, log_start: int, now: float) -> None:
         """The log no longer holds where the lane stands: what lies before is lost, counted and named."""
         edge = start_of(log_start)
-        if lane.next >= edge:
+        gone = [place for place in (*lane.missing, *lane.needed) if place < edge]
+        if not lane.attached and lane.next < edge:
+            gone.append(lane.next)
+        if not gone:
             return
-        self.context.facts.append(Expired(lane.subscription.id, self.partition, lane.next[0], log_start))
-        lane.next = edge
+        self.context.facts.append(Expired(lane.subscription.id, self.partition, min(gone)[0], log_start))
+        lane.next = max(lane.next, edge)
         lane.missing = {place for place in lane.missing if place >= edge}
         for delivery in list(lane.pending):
             kept = tuple(one for one in delivery.members if one >= edge or one in delivery.events)
-            for gone in set(delivery.members) - set(kept):
-                lane.needed.pop(gone, None)
-            delivery.members = kept
-            if not kept:
-                lane.settle(delivery, now)
+            lane.lose(delivery, kept, now)
         self.dirty = True

@@ -109,6 +109,7 @@ def _change(own: Ownership, old: Subscription, new: Subscription, now: float) ->
             own.urgent = True
             own.alight(lane)
         lane.subscription = new
+        lane.reorder()
         blocked = own.context.blocked(new.id)
         if rerouted or (blocked and not lane.blocked):
             own.shed(lane, "changed")

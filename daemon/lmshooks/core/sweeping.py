@@ -216,9 +216,7 @@ def _miss(own: Ownership, lane: Lane, now: float) -> None:
     for place in gone:
         delivery = lane.needed.pop(place, None)
         if delivery is not None:
-            delivery.members = tuple(one for one in delivery.members if one != place)
-            if not delivery.members:
-                own.context.memory -= lane.settle(delivery, now)
+            own.context.memory -= lane.lose(delivery, tuple(one for one in delivery.members if one != place), now)
 
 
 # windows
