@@ -325,3 +325,7 @@ def take_in_without_end(patch: Patch) -> None:
 
 def two_of_a_key(patch: Patch) -> None:
     patch.setattr(Lane, "_hold", lambda self, delivery: None)
+
+
+def forget_the_order_before(patch: Patch) -> None:
+    patch.setattr(Lane, "reorder", lambda self: None)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.laws.plays import PROFILES, Play, Profile
 
-RUNS = int(os.environ.get("LMSHOOKS_LAW_RUNS", "20"))
+RUNS = int(os.environ.get("LMSHOOKS_LAW_RUNS", "8"))
 FIRST = int(os.environ.get("LMSHOOKS_LAW_SEED", "0"))
 OPERATIONS = 200
 

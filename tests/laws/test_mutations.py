@@ -36,6 +36,7 @@ RULES: dict[str, tuple[off.Switch, tuple[str, ...]]] = {
     "R11 cadences change by epochs": (off.cadences_without_epochs, ("cadence",)),
     "R11 another configuration is a reload": (off.no_reload_at_take_over, ("subscriptions", "windows", "all")),
     "law 3 one of a key": (off.two_of_a_key, ("base",)),
+    "law 3 one of a key, though its order changed": (off.forget_the_order_before, ("order",)),
     "law 8 a full lane takes no more": (off.take_in_without_end, ("base", "two")),
 }
 
