@@ -39,7 +39,7 @@ from lmshooks.core.positions import Partition
 from lmshooks.core.retrying import Outcome
 from lmshooks.core.subscriptions import Endpoint, SignatureAuth, Subscription
 from tests.bench.events import event
-from tests.bench.stages import MACHINE, Stages
+from tests.bench.stages import MACHINE, Stages, calibrate
 
 PARTITIONS = 4
 FETCH = 500
@@ -215,7 +215,7 @@ def measure(case: Case, rounds: int) -> Cost:
         totals.append((time.process_time() - began) / events * 1e6)
     delivered, deliveries = driver.delivered - delivered, driver.deliveries - deliveries
     checkpoints = driver.checkpoints - checkpoints
-    calibration = Stages.calibrate()
+    calibration = calibrate()
     least: dict[str, float] = {}
     with Stages() as stages:
         for _ in range(rounds):
