@@ -18,7 +18,6 @@ from lmshooks.core.positions import Position, start_of
 from lmshooks.core.records import (
     DROPPED,
     Kind,
-    LaneRecord,
     PartRecord,
     WindowRecord,
     parse_key,
@@ -74,26 +73,29 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     own.settled = 0
     own.urgent = False
     contents: dict[bytes, Recorded | None] = {}
-    wanted: list[tuple[Position, Lane, bytes, LaneRecord]] = []
+    wanted: list[tuple[Lane, bytes, Recorded]] = []
+    living: set[bytes] = set()
     for lane in list(own.lanes.values()):
         feed = own.feed_of(lane)
         edge = start_of(target if lane.kind is Kind.REAL_TIME else ends.get(lane.subscription.window, feed[0]))
         key = store.lane_key(lane.kind, lane.subscription.id)
+        living.add(key)
         if needs_record(lane, edge, feed):
             record = lane.record(feed)
-            if not lane.durable or store.must_write(key, record.encode(), record, now):
-                wanted.append((record.head, lane, key, record))
+            content = record.encode()
+            if not lane.durable or store.must_write(key, content, record, now):
+                wanted.append((lane, key, Recorded(content, now, record)))
             continue
         if not _let_go(own, lane, key, edge, feed, contents) and key in store.unknown:
             record = lane.record(feed)
-            wanted.append((record.head, lane, key, record))
+            wanted.append((lane, key, Recorded(record.encode(), now, record)))
     whole = len(wanted) <= context.limits.checkpoint_records
     target = _cut(own, wanted, target, ends)
     lives = []
-    for _, lane, key, record in wanted:
-        contents[key] = Recorded(record.encode(), now, record)
+    for lane, key, recorded in wanted:
+        contents[key] = recorded
         lives.append(lane)
-    for key in list(store.recorded) + list(store.unknown):
+    for key in (store.recorded.keys() | store.unknown) - living:
         parsed = parse_key(key)
         if parsed and parsed.what == "lane" and (parsed.name, parsed.kind) not in own.lanes:
             contents[key] = None
@@ -152,15 +154,14 @@ def _let_go(
     return True
 
 
-def _cut(
-    own: Ownership, wanted: list[tuple[Position, Lane, bytes, LaneRecord]], target: int, ends: dict[str, int]
-) -> int:
+def _cut(own: Ownership, wanted: list[tuple[Lane, bytes, Recorded]], target: int, ends: dict[str, int]) -> int:
     """At most so many records a checkpoint, oldest heads first: the target is lowered to the oldest head left out."""
     most = own.context.limits.checkpoint_records
     if len(wanted) <= most:
         return target
-    wanted.sort(key=lambda one: one[0])
-    for head, lane, _, _ in wanted[most:]:
+    wanted.sort(key=_head_of)
+    for one in wanted[most:]:
+        lane, head = one[0], _head_of(one)
         if lane.kind is Kind.REAL_TIME:
             target = min(target, head[0])
         elif lane.subscription.window in ends:
@@ -168,6 +169,12 @@ def _cut(
     del wanted[most:]
     own.urgent = True
     return max(target, own.store.acknowledged)
+
+
+def _head_of(wanted: tuple[Lane, bytes, Recorded]) -> Position:
+    record = wanted[2].lane
+    assert record is not None
+    return record.head
 
 
 def _epochs(own: Ownership) -> list[tuple[int, dict[str, str]]]:

@@ -9,7 +9,7 @@ feed; detached, `next` says where its reading goes on.
 from __future__ import annotations
 
 from collections import deque
-from itertools import chain
+from itertools import islice
 
 from lmshooks.core.deliveries import Delivery, delivery_of
 from lmshooks.core.events import Event
@@ -95,10 +95,9 @@ class Lane:
     def full(self) -> bool:
         """Whether no further event is taken in; a failing lane holds one delivery's worth."""
         subscription = self.subscription
-        cap = subscription.queue_events
-        if self.failures:
-            cap = min(cap, subscription.max_events)
-        return self.queued >= cap or self.queued_bytes >= subscription.queue_bytes
+        if self.queued >= subscription.queue_events or self.queued_bytes >= subscription.queue_bytes:
+            return True
+        return self.failures > 0 and self.queued >= subscription.max_events
 
     @property
     def roomy(self) -> bool:
@@ -119,10 +118,13 @@ class Lane:
     def oldest(self) -> float | None:
         """When the oldest unsettled event in memory was written; its record's word where none is."""
         first: Event | None = None
-        for event in chain(
-            (queue[0] for queue in self.waiting.values()),
-            (event for delivery in self.pending for event in delivery.events.values()),
-        ):
+        firsts = [queue[0] for queue in self.waiting.values()]
+        firsts += [
+            delivery.events.get(delivery.members[0]) or min(delivery.events.values())
+            for delivery in self.pending
+            if delivery.events
+        ]
+        for event in firsts:
             if first is None or event.position < first.position:
                 first = event
         if first is None or (self.missing and min(self.missing) < first.position):
@@ -245,17 +247,21 @@ class Lane:
 
     def _draw(self, queue: deque[Event], events: list[Event], size: int) -> int:
         """Move what may go from a queue to `events`, which are of `size` bytes; their size then."""
-        most_events, most_bytes = self.subscription.max_events, self.subscription.max_bytes
-        room = most_events - len(events)
+        subscription = self.subscription
+        most_bytes = subscription.max_bytes
         account_json = (events or queue)[0].account_json
-        while queue and room > 0:
-            event = queue[0]
+        count = 0
+        for event in islice(queue, subscription.max_events - len(events)):
             larger = size + len(event.raw)
-            if events and (larger > most_bytes or event.account_json != account_json):
+            if (larger > most_bytes and (count or events)) or event.account_json != account_json:
                 break
-            events.append(queue.popleft())
-            room -= 1
+            count += 1
             size = larger
+        if count == len(queue):
+            events += queue
+            queue.clear()
+        else:
+            events += [queue.popleft() for _ in range(count)]
         return size
 
     def settle(self, delivery: Delivery, now: float) -> int:

@@ -14,6 +14,9 @@ from lmshooks.core.positions import start_of
 from lmshooks.core.records import Kind
 from lmshooks.core.subscriptions import Order
 
+TOGETHER = 64
+"""Records that are parsed before their events are handed out: few, so that what was parsed is still near."""
+
 
 def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: int, now: float) -> None:
     """Records of the live feed: events to the lanes attached to it."""
@@ -26,21 +29,27 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
         return
     start = own.position[0]
     limit = own.context.limits.event_bytes
-    parsed: list[Parsed] = []
-    for record in records:
-        if record.offset < start:
-            continue
-        events, bad = parse(record, limit)
-        parsed += events
-        for index, reason, why in bad:
-            letters.add(own, record, index, reason, why)
-    matched = _hand_out(own, parsed)
+    kept: list[Parsed] = []
+    events = matched = 0
+    for at in range(0, len(records), TOGETHER):
+        parsed: list[Parsed] = []
+        for record in records[at : at + TOGETHER]:
+            if record.offset < start:
+                continue
+            good, bad = parse(record, limit)
+            parsed += good
+            for index, reason, why in bad:
+                letters.add(own, record, index, reason, why)
+        events += len(parsed)
+        matched += _hand_out(own, parsed)
+        if own.sweeps:
+            kept += parsed
     own.position = start_of(next_offset)
     if own.sweeps:
-        own.recent.keep(start, parsed, next_offset)
+        own.recent.keep(start, kept, next_offset)
     elif own.recent.count:
         own.recent.clear()
-    own.context.facts.append(Consumed(own.partition, len(records), len(parsed), matched))
+    own.context.facts.append(Consumed(own.partition, len(records), events, matched))
     own.dirty = True
 
 
@@ -49,13 +58,13 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
     lanes, to_send, exact = own.lanes, own.to_send, own.exact
     taken = matched = 0
     for event, fields in parsed:
-        position = event.position
+        position, account, _, name, _, raw, _ = event
         if exact:
             for lane in exact.pop(position, ()):
                 if lane.alive and lane.attached and lane.retake(event, lane.key_of(event, learner(fields))):
-                    taken += len(event.raw)
+                    taken += len(raw)
                     to_send[lane] = None
-        subscriptions = match(event.account, event.name)
+        subscriptions = match(account, name)
         if not subscriptions or kind_of(event) is not Kind.REAL_TIME:
             continue
         for subscription in subscriptions:
@@ -77,8 +86,8 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
                 own.detach(found, position, "full")
             else:
                 by_learner = subscription.order is Order.LEARNER
-                found.take(event, found.key_of(event, learner(fields)) if by_learner else event.account)
-                taken += len(event.raw)
+                found.take(event, found.key_of(event, learner(fields)) if by_learner else account)
+                taken += len(raw)
                 to_send[found] = None
     own.context.memory += taken
     return matched

@@ -9,9 +9,11 @@ would lose what it says. `read_record` raises ValueError for everything else, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from hashlib import blake2b
+from itertools import chain
+from operator import sub
 from typing import Any, NamedTuple
 
 import orjson
@@ -117,13 +119,12 @@ DROPPED = b'{"dropped":true}'
 """The content that says: no record here (a tombstone that carries a stamp)."""
 
 
-def pack(positions: Iterable[Position], origin: int) -> list[int]:
+def pack(positions: Sequence[Position], origin: int) -> list[int]:
     """Positions, sorted, as flat (offset distance, index) pairs."""
-    flat: list[int] = []
-    last = origin
-    for offset, index in positions:
-        flat += (offset - last, index)
-        last = offset
+    offsets = [offset for offset, _ in positions]
+    flat = [0] * (2 * len(offsets))
+    flat[0::2] = map(sub, offsets, chain((origin,), offsets))
+    flat[1::2] = [index for _, index in positions]
     return flat
 
 

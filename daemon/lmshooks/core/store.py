@@ -69,7 +69,9 @@ class Store:
             return True
         if known.content == content:
             return False
-        if lane is not None and known.lane is not None and known.lane.essence() == lane.essence():
+        if lane is None or known.lane is None or known.lane.head != lane.head or known.lane.horizon != lane.horizon:
+            return True
+        if known.lane.essence() == lane.essence():
             return now - known.written_at >= SOFT_AGE
         return True
 
