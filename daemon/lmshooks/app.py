@@ -95,6 +95,9 @@ class Daemon:
         self._tasks: set[asyncio.Task[None]] = set()
         self._missing: list[str] = ["the topics are not checked yet"]
         self._mistakes: str | None = None
+        """The first of those that keep what is on disk from being loaded."""
+        self._refused: str | None = None
+        """All of them."""
         self._supervisor = Supervisor(environ, os.getpid())
         name = self._settings.kafka.instance_id or socket.gethostname()
         # A name of this life alone: a claim of an earlier one that lands late must not look like ours.
@@ -248,18 +251,18 @@ class Daemon:
             # In a thread: a hundred thousand subscriptions take seconds.
             loaded = await asyncio.to_thread(load, self._directory, self._environ)
         except (ConfigurationMistakes, OSError) as mistakes:
-            first = str(mistakes).splitlines()[0]
-            if why == FILES and first == self._mistakes:
+            told = str(mistakes)
+            if why == FILES and told == self._refused:
                 return  # said already; and what is logged below the folder must not be a change that is logged
-            self._mistakes = first
+            self._refused, self._mistakes = told, told.splitlines()[0]
             self._report.reloaded(False)
-            for line in str(mistakes).splitlines():
+            for line in told.splitlines():
                 log.error("configuration.refused", why=line)
             return
         same = loaded.configuration.version == self._loaded.configuration.version
         if why == FILES and same and loaded.daemon == self._loaded.daemon and self._mistakes is None:
             return
-        self._mistakes = None
+        self._refused = self._mistakes = None
         self._report.reloaded(True)
         if loaded.daemon != self._settings:
             log.warning("configuration.needs_restart", why="daemon.yaml changed: only a restart applies it")

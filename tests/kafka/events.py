@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from copy import deepcopy
 from typing import Any
 
 from lmshooks.listener import Listener, Received
@@ -12,7 +13,7 @@ SIGNED = {"signature": {"secrets": [{"env": "SECRET"}]}}
 
 
 def subscription(listener: Listener, **more: Any) -> dict[str, Any]:
-    return {"id": "all", "account": "*", "events": ["*"], "url": listener.url, "auth": SIGNED, **more}
+    return {"id": "all", "account": "*", "events": ["*"], "url": listener.url, "auth": deepcopy(SIGNED), **more}
 
 
 def kafka_of(bootstrap: str, topic: str) -> dict[str, Any]:

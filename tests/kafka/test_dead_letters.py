@@ -69,6 +69,19 @@ async def test_a_letter_too_large_for_the_topic_is_written_without_its_value(apa
     assert [("lmshooks-value", b"left-out") in record.headers for record in records] == [True, True, False]
 
 
+async def test_a_letter_whose_headers_are_too_large_for_the_topic_is_written_without_them(apache):
+    settings = settings_for(apache.bootstrap)
+    await make_topic(apache.bootstrap, settings.dead_letter_topic)
+    letters = DeadLetters(settings)
+    assert await letters.write(letter(b"x" * 2_000_000, headers=(("trace", b"y" * 2_000_000),)))
+    await letters.stop()
+    (record,) = await read_all(apache.bootstrap, settings.dead_letter_topic)
+    headers = dict(record.headers)
+    assert record.value is None and "trace" not in headers
+    assert headers["lmshooks-headers"] == headers["lmshooks-value"] == b"left-out"
+    assert (headers["lmshooks-offset"], headers["lmshooks-reason"]) == (b"42", b"rejected")
+
+
 async def test_without_a_broker_a_letter_is_not_written_in_bounded_time_and_later_it_is():
     broker = EmbeddedBroker().start()
     settings = settings_for(broker.bootstrap, request_timeout=0.5)

@@ -6,6 +6,8 @@ import asyncio
 import signal
 import socket
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,16 @@ async def until(condition: Any, timeout: float = 60.0) -> None:
     async with asyncio.timeout(timeout):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def spawned(daemon: Daemon) -> AsyncIterator[Daemon]:
+    """Started, and not waited for; ended at the end if it still runs."""
+    daemon.spawn()
+    try:
+        yield daemon
+    finally:
+        await daemon.__aexit__()
 
 
 async def delivered_by_a_successor(daemon: Daemon, listener: Listener, requests: list[Received], ids: set[str]) -> None:
@@ -122,12 +134,9 @@ async def test_a_port_that_is_taken_is_named_and_the_process_ends(kafka: str, to
         taken.listen()
         port = taken.getsockname()[1]
         admin = {"host": "127.0.0.1", "port": port}
-        daemon = Daemon(tmp_path / "c", kafka_of(kafka, name), [subscription(Listener())], admin=admin)
-        try:
-            daemon.spawn()
+        taking = Daemon(tmp_path / "c", kafka_of(kafka, name), [subscription(Listener())], admin=admin)
+        async with spawned(taking) as daemon:
             assert await daemon.ended(60) == 2
-        finally:
-            daemon.port.release()
     line = await daemon.said("admin.refused")
     assert line["port"] == port
     assert "in use" in line["why"]
@@ -138,12 +147,8 @@ async def test_a_topic_that_is_not_there_ends_the_process_with_the_command_that_
 ) -> None:
     name = topic("events")
     wanted = {**kafka_of(kafka, name), "create_topics": False}
-    daemon = Daemon(tmp_path / "c", wanted, [subscription(Listener())])
-    try:
-        daemon.spawn()
+    async with spawned(Daemon(tmp_path / "c", wanted, [subscription(Listener())])) as daemon:
         assert await daemon.ended(60) == 2
-    finally:
-        daemon.port.release()
     assert "create it, or take it out of kafka.topics" in (await daemon.said("topics.refused", f"topic {name} "))["why"]
     own = (await daemon.said("topics.refused", f"{name}.state"))["why"]
     assert f"kafka-topics.sh --create --topic {name}.state --partitions 1 --config cleanup.policy=compact" in own
@@ -153,15 +158,11 @@ async def test_what_kafka_speaks_is_not_what_was_set_and_the_daemons_own_line_sa
     kafka: str, topic: Any, tmp_path: Path
 ) -> None:
     wanted = {**kafka_of(kafka, topic("events")), "security": {"protocol": "SSL"}}
-    daemon = Daemon(tmp_path / "c", wanted, [subscription(Listener())])
-    try:
-        daemon.spawn()
+    async with spawned(Daemon(tmp_path / "c", wanted, [subscription(Listener())])) as daemon:
         assert "check kafka.security.protocol" in (await daemon.said("kafka.unreachable"))["why"]
         await daemon.until_told("/readyz", 503, "check kafka.security.protocol")
         daemon.kill(signal.SIGTERM)
         assert await daemon.ended(30) == 0
-    finally:
-        daemon.port.release()
 
 
 async def test_a_kafka_that_is_away_at_the_start_is_waited_for(
@@ -171,18 +172,17 @@ async def test_a_kafka_that_is_away_at_the_start_is_waited_for(
     await produce(own_kafka.bootstrap, name, [enveloped(1, event(1))])
     await asyncio.to_thread(own_kafka.stop)
     requests: list[Received] = []
-    async with Listener(on_request=requests.append) as listener:
-        daemon = Daemon(tmp_path / "c", kafka_of(own_kafka.bootstrap, name), [subscription(listener)])
-        daemon.spawn()
+    async with (
+        Listener(on_request=requests.append) as listener,
+        spawned(Daemon(tmp_path / "c", kafka_of(own_kafka.bootstrap, name), [subscription(listener)])) as daemon,
+    ):
         assert "nothing listens there" in (await daemon.said("kafka.unreachable"))["why"]
         await daemon.until_told("/readyz", 503, "nothing listens there")
         await asyncio.to_thread(own_kafka.start)
-        async with asyncio.timeout(120):
-            await daemon.ready()
-            await until_arrived(requests, {"e1"}, 60)
+        await daemon.ready(120)
+        await until_arrived(requests, {"e1"}, 60)
         daemon.kill(signal.SIGTERM)
         assert await daemon.ended(30) == 0
-        daemon.port.release()
 
 
 async def test_half_a_minute_without_kafka_under_traffic_loses_nothing_and_says_so(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from aiokafka import AIOKafkaProducer
@@ -44,7 +45,14 @@ class DeadLetters:
                 try:
                     await self._send(producer, bury, bury.value, headers)
                 except MessageSizeTooLargeError:
-                    await self._send(producer, bury, None, [*headers, (PREFIX + "value", b"left-out")])
+                    # What is too large for the topic is so at every try: the letter without its value, and if need be
+                    # without the record's own headers, still says where both are.
+                    left_out = [(PREFIX + "value", b"left-out")]
+                    try:
+                        await self._send(producer, bury, None, [*headers, *left_out])
+                    except MessageSizeTooLargeError:
+                        ours = headers_of(replace(bury, headers=()))
+                        await self._send(producer, bury, None, [*ours, *left_out, (PREFIX + "headers", b"left-out")])
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("letter.unwritten partition=%s offset=%d why=%s", bury.partition, bury.offset, describe(error))
             self._producing.failed(error)
