@@ -53,7 +53,7 @@ class Image:
         """Its output. Fails the test where it fails."""
         done = subprocess.run(
             command, cwd=cwd, env=self.environment(steps), user=self.user, group=self.user,
-            extra_groups=[] if self.user else None, capture_output=True, text=True, timeout=300, check=False,
+            extra_groups=[] if self.user else None, capture_output=True, text=True, timeout=900, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout + done.stderr
