@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,24 @@ async def test_an_account_is_one_key_in_one_partition_in_order_byte_for_byte(
     found = await placed(kafka, name)
     assert {key: len(partitions) for key, partitions in found.items()} == {str(one): 1 for one in ACCOUNTS}
     assert {key: next(iter(partitions.values())) for key, partitions in found.items()} == expected(3000)
+
+
+async def test_what_kafka_does_not_take_ends_it_and_says_where_to_begin_again(
+    command: list[str], kafka: str, topic: Any
+) -> None:
+    name = await create_topic(kafka, topic("lms"), 1, max_message_bytes="20000")
+    # More than goes out at once before it, so that some are acknowledged when it fails.
+    lines = [b'{"accountId":1,"n":%d,"x":"%s"}' % (number, b"x" * 100) for number in range(2000)]
+    lines[1900] = b'{"accountId":1,"x":"%s"}' % (b"x" * 30_000)
+    done = await asyncio.to_thread(
+        subprocess.run, [*command, kafka, name], input=b"\n".join(lines), capture_output=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    said = re.search(rb"(\d+) records are written; begin again after them, same ids", done.stderr)
+    assert said is not None, done.stderr
+    written = int(said[1])
+    assert 0 < written <= 1900
+    assert [one.value for one in await consume(kafka, name)][:written] == lines[:written]
 
 
 async def test_both_put_an_account_into_the_same_partition(kafka: str, topic: Any, tmp_path: Path) -> None:
