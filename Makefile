@@ -85,8 +85,9 @@ $(VENV)/.test: requirements-test.lock $(VENV)/.run
 	$(PIP) install --quiet --require-hashes -r requirements-test.lock
 	@touch $@
 
-contracts: $(VENV)/.run ## Write docs/contracts anew from the code
+contracts: $(VENV)/.run ## Write docs/contracts and docs/schemas anew from the code
 	$(PY) -m lmshooks.contracts
+	$(PY) -m lmshooks.config.schemas docs/schemas
 
 $(VENV)/.fuzz: requirements-fuzz.lock $(VENV)/.test
 	$(PIP) install --quiet --require-hashes -r requirements-fuzz.lock

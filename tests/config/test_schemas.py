@@ -54,7 +54,7 @@ def kind_of(path: Path) -> str:
 def test_the_schema_is_one_and_the_committed_one_is_the_codes(kind: str) -> None:
     Draft202012Validator.check_schema(schemas.schema(kind))
     committed = ROOT / "docs" / "schemas" / f"{kind}.schema.json"
-    assert committed.read_text() == schemas.text(kind), "python -m lmshooks.config.schemas docs/schemas writes it"
+    assert committed.read_text() == schemas.text(kind), "`make contracts` writes it"
 
 
 def test_it_takes_every_example_and_every_good_file() -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, model_validator
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, model_validator
 
+from lmshooks.config.authentication import Auth, OrNone
 from lmshooks.config.conditions import conditions
 from lmshooks.config.daemon import EVENT, NAME, Bounds
 from lmshooks.config.kinds import (
@@ -33,17 +33,14 @@ from lmshooks.config.outline import Section
 from lmshooks.config.places import KEY
 from lmshooks.config.reading import Reading
 from lmshooks.config.secrets import SCHEMA as REFERENCE
-from lmshooks.config.secrets import referred, secret, signing_key
+from lmshooks.config.secrets import referred
 from lmshooks.core.catalogue import CATALOGUE
 from lmshooks.core.filters import Compiled
 from lmshooks.core.subscriptions import (
-    BasicAuth,
-    BearerAuth,
     Endpoint,
     Order,
     Resume,
     RetryPolicy,
-    SignatureAuth,
     Subscription,
 )
 
@@ -108,74 +105,6 @@ def _window(value: Any, reading: Reading) -> str:
         known = ", ".join(sorted(reading.windows))
         raise Wrong(f"one of the windows of daemon.yaml ({known})", hint=did_you_mean(value, reading.windows))
     return value
-
-
-class Basic(Section):
-    """HTTP Basic."""
-
-    username: Annotated[str, text()]
-    """The user."""
-    password: Annotated[str, secret()] = Field(repr=False)
-    """Their password."""
-
-
-class Bearer(Section):
-    """`Authorization: Bearer`."""
-
-    token: Annotated[str, secret()] = Field(repr=False)
-    """The token."""
-
-
-class Signature(Section):
-    """Standard Webhooks v1."""
-
-    secrets: Annotated[
-        tuple[Annotated[bytes, signing_key()], ...],
-        Field(min_length=1, repr=False),
-        Listed("a list of {env: NAME} or {file: PATH}"),
-    ]
-    """The whsec_ secrets to sign with, newest first; two while one is rotated."""
-
-
-class Auth(Section):
-    """How a listener knows who posts: one of these."""
-
-    basic: Basic | None = None
-    """A user and a password."""
-    bearer: Bearer | None = None
-    """A token."""
-    signature: Signature | None = None
-    """A signature."""
-
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        given = [name for name in Auth.model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise Wrong("one of basic, bearer and signature", " and ".join(given) or "none of them")
-        return self
-
-    def value(self) -> BasicAuth | BearerAuth | SignatureAuth:
-        """As the core has it."""
-        if self.basic:
-            return BasicAuth(self.basic.username, self.basic.password)
-        if self.bearer:
-            return BearerAuth(self.bearer.token)
-        assert self.signature
-        return SignatureAuth(self.signature.secrets)
-
-
-class OrNone(Listed):
-    """A section, or the word `none`."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(
-            lambda value: None if value == "none" else value, handler(source)
-        )
-
-    def __get_pydantic_json_schema__(self, source: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"anyOf": [{"const": "none"}, *handler(source)["anyOf"]]}
 
 
 class Timeouts(Section):
