@@ -14,6 +14,7 @@ import pytest
 
 from lmshooks.core import checkpoint, reload, sweeping, takeover
 from lmshooks.core.commands import Entry, WriteState
+from lmshooks.core.context import Context
 from lmshooks.core.deliveries import Delivery
 from lmshooks.core.feeds import WindowFeed
 from lmshooks.core.lanes import Lane
@@ -329,3 +330,7 @@ def two_of_a_key(patch: Patch) -> None:
 
 def forget_the_order_before(patch: Patch) -> None:
     patch.setattr(Lane, "reorder", lambda self: None)
+
+
+def never_short_of_memory(patch: Patch) -> None:
+    patch.setattr(Context, "short", property(lambda self: False, lambda self, short: None), raising=False)

@@ -152,7 +152,11 @@ class Play:
             world.steps += 1
             if world.steps % 16:
                 continue
-            stats = instance.machine.stats(world.now)
+            machine = instance.machine
+            held = sum(lane.queued_bytes for own in machine.owned.values() for lane in own.lanes.values())
+            if machine.context.memory != held:
+                raise Violation("8", f"{machine.context.memory} bytes are accounted for, {held} are held")
+            stats = machine.stats(world.now)
             if stats.posts > world.limits.posts + world.limits.failing_posts:
                 raise Violation("8", f"{stats.posts} requests in flight")
             for one in stats.subscriptions:

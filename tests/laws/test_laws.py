@@ -31,6 +31,10 @@ def test_no_law_is_broken_by_random_operations_crashes_and_rebalances(profile: P
         assert said[fact] > RUNS, f"{fact} hardly ever happens: the plays prove nothing ({said})"
     if profile.zombies:
         assert said["Superseded"] > 0
+    if profile.retention:
+        assert said["Expired"] > RUNS
+    if profile.moves:
+        assert said["Skipped"] > 0
     if profile.poison:
         assert said["Lettered"] > 0
 

@@ -38,6 +38,7 @@ RULES: dict[str, tuple[off.Switch, tuple[str, ...]]] = {
     "law 3 one of a key": (off.two_of_a_key, ("base",)),
     "law 3 one of a key, though its order changed": (off.forget_the_order_before, ("order",)),
     "law 8 a full lane takes no more": (off.take_in_without_end, ("base", "two")),
+    "law 8 a full memory takes no more": (off.never_short_of_memory, ("memory",)),
 }
 
 

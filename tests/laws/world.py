@@ -22,6 +22,9 @@ from tests.laws.checker import Checker, Violation
 from tests.laws.endpoints import Request
 from tests.laws.logs import SourceLog, StateLog
 
+LARGEST = 150
+"""Bytes of an event that a producer here writes, at most."""
+
 
 @dataclass
 class Feed:
@@ -197,6 +200,7 @@ class World:
         if not instance.alive:
             return None
         self.now += self.tick
+        before, owed = self.held(instance)
         moment = self.clock(instance)
         instance.heard.append((moment, self.now))
         try:
@@ -209,6 +213,9 @@ class World:
                     began = self.began(instance, fact.elapsed) if isinstance(fact, Checkpointed) else self.now
                     self.checker.fact(instance.name, fact, began)
                 if not commands:
+                    after, _ = self.held(instance)
+                    if before > self.limits.memory and after > before + owed:
+                        raise Violation("8", f"{method} took {after - before} bytes in, over the limit")
                     return result
                 for command in commands:
                     self.pend(instance, command)
@@ -217,6 +224,14 @@ class World:
         except Exception as error:  # the machine may never raise, whatever comes in
             text = "".join(traceback.format_exception(error)[-4:])
             raise Violation("raised", f"{method}{arguments!r:.300}: {text}") from error
+
+    def held(self, instance: Instance) -> tuple[int, int]:
+        """The bytes of events it holds; and how many more it may take over its limit, to go on with what it began."""
+        machine = instance.machine
+        if machine.context.memory <= self.limits.memory:
+            return machine.context.memory, 0
+        lanes = [lane for own in machine.owned.values() for lane in own.lanes.values()]
+        return machine.context.memory, LARGEST * sum(len(lane.missing) + len(lane.needed) for lane in lanes)
 
     def pend(self, instance: Instance, command: Command) -> None:
         """A command is under way."""

@@ -27,6 +27,8 @@ class Context:
         self.facts: list[Fact] = []
         self.memory = 0
         """Bytes of events held in lanes."""
+        self.short = False
+        """Whether that is too much: nothing new is taken in until half of the limit is free."""
         self._wakeups: list[float] = []
         self.configuration = configuration
         self.use(configuration)

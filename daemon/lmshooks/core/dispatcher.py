@@ -48,7 +48,6 @@ class Dispatcher:
         self.suspending: dict[str, str] = {}
         """Suspensions that are not yet read back."""
         self.suspend_retry = 0.0
-        self.short_of_memory = False
         self.now = now
 
     # partitions come and go
@@ -349,19 +348,21 @@ class Dispatcher:
             self.context.wake_at(own.look_due)
 
     def _mind_memory(self, now: float) -> None:
-        """Short of memory: failing lanes let their bytes go, then the feeds pause until half of it is free."""
-        limit = self.context.limits.memory
-        if self.context.memory > limit:
-            for own in self.owned.values():
-                for lane in own.lanes.values():
-                    if lane.failures and lane.queued > lane.subscription.max_events:
-                        own.shed(lane, "memory")
-        if self.context.memory > limit and not self.short_of_memory:
-            self.short_of_memory = True
+        """Short of memory: failing lanes let their bytes go, and nothing new is taken in until half of it is free."""
+        context = self.context
+        limit = context.limits.memory
+        if context.memory > limit and not context.short:
+            context.short = True
             for own in self.owned.values():
                 own.hold(True)
-        elif self.short_of_memory and self.context.memory < limit // 2:
-            self.short_of_memory = False
+        if not context.short:
+            return
+        for own in self.owned.values():
+            for lane in own.lanes.values():
+                if lane.failures and lane.queued and not lane.out and lane.boarded is None:
+                    own.shed(lane, "memory")
+        if context.memory < limit // 2:
+            context.short = False
             for own in self.owned.values():
                 live.unstash(own, now)
 

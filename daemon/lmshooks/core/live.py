@@ -23,7 +23,7 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
     own.log_end = max(own.log_end, log_end, next_offset)
     if own.state is not State.RUNNING or next_offset <= own.position[0]:
         return
-    if own.waits_for_epoch or len(own.letters) >= own.context.limits.pending_letters:
+    if own.feed_waits:
         own.stash.append((records, next_offset))
         own.hold(True)
         return
@@ -95,10 +95,10 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
 
 def unstash(own: Ownership, now: float) -> None:
     """What held the live feed is over: go on with what was set aside."""
-    while own.stash and not own.waits_for_epoch and len(own.letters) < own.context.limits.pending_letters:
+    while own.stash and not own.feed_waits:
         records, next_offset = own.stash.pop(0)
         take(own, records, next_offset, own.log_end, now)
-    if not own.stash and not own.waits_for_epoch:
+    if not own.stash and not own.waits_for_epoch and not own.context.short:
         own.hold(False)
 
 

@@ -281,6 +281,12 @@ class Ownership:
         """R9: the live feed does not read past a cadence epoch that is not durable."""
         return self.epoch_asked_at is not None or len(self.epochs) > self.durable_epochs > 0
 
+    @property
+    def feed_waits(self) -> bool:
+        """Whether the live feed takes nothing in: for an epoch, for dead letters to be written, for memory."""
+        context = self.context
+        return context.short or self.waits_for_epoch or len(self.letters) >= context.limits.pending_letters
+
     def see_epoch(self, now: float) -> None:
         """A change of cadence begins at the log's end, as an epoch in the partition record."""
         if dict(self.epochs[-1][1]) == self.context.overrides:

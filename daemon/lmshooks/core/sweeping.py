@@ -55,7 +55,9 @@ def _due(own: Ownership, lane: Lane, now: float) -> bool:
         return False
     if lane.failures and lane.due and min(lane.due.values()) > now:
         return False
-    return bool(lane.missing or lane.needed) or lane.next < own.limit_of(lane)
+    if lane.missing or lane.needed:
+        return True
+    return not own.context.short and lane.next < own.limit_of(lane)
 
 
 def pump(own: Ownership, stream: Stream, now: float) -> None:
@@ -137,7 +139,7 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
         if found.blocked:
             own.detach(found, position, "blocked")
             continue
-        if found.full:
+        if found.full or own.context.short:
             if worth_waiting(found, stream, now):
                 stream.waits_for = found
                 return False

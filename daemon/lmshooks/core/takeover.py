@@ -100,7 +100,7 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
             letters.reread(own, letter)
     context.facts.append(Claimed(own.partition, tenure, offset, len(lanes)))
     context.commands.append(Start(own.partition, offset))
-    own.hold(False)  # what held the feed in the tenure before holds it no more
+    own.hold(context.short)  # what else held the feed in the tenure before holds it no more
     own.see_epoch(now)
 
 
