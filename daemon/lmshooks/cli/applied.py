@@ -83,7 +83,7 @@ def from_entries(entries: Sequence[Entry], now: float, topic: str) -> Applied:
     import orjson
 
     from lmshooks.core.ledger import Ledger
-    from lmshooks.core.records import LaneRecord, PartRecord, parse_key
+    from lmshooks.core.records import Kind, LaneRecord, PartRecord, WindowRecord, parse_key
 
     ledger = Ledger()
     for entry in entries:
@@ -91,23 +91,31 @@ def from_entries(entries: Sequence[Entry], now: float, topic: str) -> Applied:
     newest: tuple[float, PartRecord | None] = (0.0, None)
     owed: dict[str, Owed] = {}
     for partition in ledger.values:
-        committed = 0
-        lanes: list[tuple[str, LaneRecord]] = []
+        part: PartRecord | None = None
+        lanes: list[tuple[str, Kind | None, LaneRecord]] = []
+        closed: dict[str, int] = {}
         for raw, accepted in ledger.live(partition):
             key = parse_key(raw)
             if key is None:
                 continue
             if key.what == "part":
                 part = PartRecord.decode(orjson.loads(accepted.value))
-                committed = part.committed
                 newest = max(newest, (accepted.written_at, part), key=lambda pair: pair[0])
             elif key.what == "lane":
-                lanes.append((key.name, LaneRecord.decode(orjson.loads(accepted.value))))
-        for name, lane in lanes:
+                lanes.append((key.name, key.kind, LaneRecord.decode(orjson.loads(accepted.value))))
+            elif key.what == "window":
+                closed[key.name] = WindowRecord.decode(orjson.loads(accepted.value)).done
+        if part is None:
+            continue
+        roster = ledger.rosters.get(part.roster, {})
+        for name, kind, lane in lanes:
             before = owed.get(name, Owed(0, 0, None))
             events = len(lane.owed) + sum(len(one.members) for one in lane.pending)
             ages = [age for age in (before.oldest_age, lane.head_at and now - lane.head_at) if age is not None]
-            behind = max(0, committed - lane.horizon[0] - (lane.horizon[1] > 0))
+            # What a window has not closed over is not owed yet.
+            window = roster[name].window if name in roster else ""
+            feed = closed.get(window, 0) if kind is Kind.WINDOWED else part.committed
+            behind = max(0, feed - lane.horizon[0] - (lane.horizon[1] > 0))
             state = f"suspended: {ledger.suspensions[name]}" if name in ledger.suspensions else "active"
             owed[name] = Owed(before.events + events, before.records + behind, max(ages, default=None), state)
     part_record = newest[1]
