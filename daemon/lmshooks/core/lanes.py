@@ -128,7 +128,7 @@ class Lane:
             if first is None or event.position < first.position:
                 first = event
         if first is None or (self.missing and min(self.missing) < first.position):
-            return self.head_at
+            return None if self.idle else self.head_at
         return first.written_at
 
     # taking in
@@ -307,6 +307,7 @@ class Lane:
 
         Requests under way keep theirs; they end and settle by position.
         """
+        self.head_at = self.oldest()
         freed = 0
         first = None
         for queue in self.waiting.values():
