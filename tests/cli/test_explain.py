@@ -60,6 +60,12 @@ def test_a_sample_is_sent_to_who_wants_it_and_the_others_say_why_not(folder: Pat
     assert "  webhook-id: msg_" in result.output
 
 
+def test_a_sample_is_of_an_account_that_somebody_wants(folder: Path) -> None:
+    assert "of account 1010 (a sample" in run(folder, "COURSE_COMPLETED").output
+    configure(folder, LRS)
+    assert "of account 1001 (a sample" in run(folder, "LEARNER_PROGRESS").output
+
+
 def test_nobody_is_exit_code_1_and_the_clause_that_failed_is_named(folder: Path) -> None:
     result = run(folder, "COURSE_COMPLETED", "--account", "1010", "--set", "data.hasPassed=false")
     assert result.exit_code == 1

@@ -62,9 +62,9 @@ def explain(
     Exit codes: 0 somebody gets it, 1 nobody does (or it is malformed), 2 usage.
     """
     configuration = settings.loaded(directory).configuration
-    chosen = None if only is None else settings.subscription(configuration, directory, only)
+    asked = [settings.subscription(configuration, directory, only)] if only else configuration.subscriptions.values()
     if account is None:
-        account = chosen.account if chosen and chosen.account != "*" else "1001"
+        account = next((one.account for one in asked if one.account != "*"), "1001")
     subject = subject_of(directory, name, account, changes, file, at)
     told = _explained(configuration, subject, only)
     if as_json:

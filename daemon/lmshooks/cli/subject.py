@@ -72,7 +72,7 @@ def event_options(command: F) -> F:
             "--file", "file", type=click.File("rb"), help="One record as JSON: an event or an envelope; - stdin."
         ),
         click.option("--set", "changes", multiple=True, metavar="PATH=JSON", help="Change a sample. Repeatable."),
-        click.option("--account", metavar="ID", help="Of a sample. [default: the subscription's, or 1001]"),
+        click.option("--account", metavar="ID", help="Of a sample. [default: that of a subscription]"),
         click.argument("name", required=False, shell_complete=event_names),
     ):
         command = option(command)
