@@ -40,6 +40,7 @@ class Authority:
         chain.write_bytes(private + leaf.public_bytes(serialization.Encoding.PEM))
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(chain)
+        self.chain = chain
 
     @staticmethod
     def _certificate(subject, issuer, key, signer, extension):
@@ -74,6 +75,50 @@ async def test_a_file_of_authorities_that_is_not_there_is_told(poster, tmp_path)
     outcome = await poster.post(endpoint, "m", 1, BODY)
     assert (outcome.status, outcome.failure) == (None, Failure.TLS)
     assert "none.pem" in outcome.detail
+
+
+@pytest.fixture
+def demanding(tmp_path):
+    """An authority whose server lets in only who shows a certificate that it signed."""
+    authority = Authority(tmp_path, "ours")
+    authority.context.load_verify_locations(authority.file)
+    authority.context.verify_mode = ssl.CERT_REQUIRED
+    return authority
+
+
+async def test_a_certificate_of_our_own_is_shown_to_who_asks_for_it(poster, demanding, tmp_path):
+    private, _, certificate = demanding.chain.read_bytes().partition(b"-----BEGIN CERTIFICATE")
+    (tmp_path / "our.key").write_bytes(private)
+    (tmp_path / "our.crt").write_bytes(b"-----BEGIN CERTIFICATE" + certificate)
+    trusted = str(demanding.file)
+    async with Listener(tls=demanding.context) as listener:
+        one_file = Endpoint(listener.url, ca_file=trusted, cert_file=str(demanding.chain))
+        two_files = Endpoint(
+            listener.url, ca_file=trusted, cert_file=str(tmp_path / "our.crt"), key_file=str(tmp_path / "our.key")
+        )
+        for endpoint in (one_file, two_files):
+            outcome = await poster.post(endpoint, "m", 1, BODY)
+            assert (outcome.status, outcome.failure) == (200, None)
+        # A connection that was let in is not lent to who shows nothing.
+        outcome = await poster.post(Endpoint(listener.url, ca_file=trusted), "m", 1, BODY)
+        assert outcome.status is None
+        assert outcome.failure in (Failure.TLS, Failure.DISCONNECT)
+        assert listener.counts.requests == 2
+
+
+async def test_a_certificate_that_cannot_be_used_is_told_and_nothing_asked_for(poster, demanding, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"pw")
+        )
+    )
+    for key_file, cert_file in ((locked, demanding.chain), (None, demanding.file), (None, tmp_path / "none.pem")):
+        endpoint = Endpoint("https://127.0.0.1:1/", cert_file=str(cert_file), key_file=key_file and str(key_file))
+        outcome = await poster.post(endpoint, "m", 1, BODY)
+        assert (outcome.status, outcome.failure) == (None, Failure.TLS)
+        assert str(cert_file) in outcome.detail
 
 
 @pytest.mark.parametrize(

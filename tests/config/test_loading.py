@@ -144,7 +144,7 @@ def test_every_setting_of_a_subscription_reaches_the_core(folder: Folder) -> Non
     assert (one.max_bytes, one.retry) == (65536, RetryPolicy(1.0, 60.0, 86400.0, 0.0))
     end = one.endpoint
     assert (end.url, end.connect_timeout, end.total_timeout) == ("http://10.0.0.1:8080/hook?x=1", 1.0, 2.0)
-    assert end.ca_file == "own.pem"
+    assert (end.ca_file, end.cert_file, end.key_file) == ("own.pem", "our.crt", "our.key")
     assert one.filter is not None and one.filter({"data": {"loType": "job"}})
 
 

@@ -19,7 +19,7 @@ import ssl
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
 from yarl import URL
@@ -87,6 +87,14 @@ class _Prepared:
         self.unusable: _Unusable | None = None
 
 
+class _Files(NamedTuple):
+    """The PEM files of an endpoint's TLS: whom we trust, and who we are."""
+
+    ca_file: str | None
+    cert_file: str | None
+    key_file: str | None
+
+
 class Poster:
     """Posts deliveries. Make it inside the running loop; `close()` it at the end.
 
@@ -98,8 +106,8 @@ class Poster:
     ) -> None:
         self._allow_http = allow_http
         self._prepared: dict[int, _Prepared] = {}
-        self._origins: WeakValueDictionary[tuple[str, int, str | None], Origin] = WeakValueDictionary()
-        self._contexts: dict[str | None, ssl.SSLContext] = {}
+        self._origins: WeakValueDictionary[tuple[str, int, _Files | None], Origin] = WeakValueDictionary()
+        self._contexts: dict[_Files, ssl.SSLContext] = {}
         self._connections = Connections(socket_factory or _plain_socket, resolver or Resolver())
         self._exchanges: set[_Exchange] = set()
 
@@ -156,7 +164,7 @@ class Poster:
         try:
             url = self._url(endpoint)
             prepared.head = _head(url, endpoint)
-            prepared.origin = self._origin(url, endpoint.ca_file)
+            prepared.origin = self._origin(url, _Files(endpoint.ca_file, endpoint.cert_file, endpoint.key_file))
         except _Unusable as unusable:
             prepared.unusable = unusable
         if isinstance(endpoint.auth, SignatureAuth):
@@ -178,25 +186,31 @@ class Poster:
             raise _Unusable(Failure.OTHER, "the URL cannot be called: a scheme, a host and a path are expected")
         return url
 
-    def _origin(self, url: URL, ca_file: str | None) -> Origin:
+    def _origin(self, url: URL, files: _Files) -> Origin:
         host, port = url.raw_host, url.port
         assert host is not None and port is not None
-        tls = self._context(ca_file) if url.scheme == "https" else None
-        key = (host, port, None if tls is None else ca_file or "")
+        tls = self._context(files) if url.scheme == "https" else None
+        # Whoever shows another certificate has connections of their own: the endpoint knows a caller by it.
+        key = (host, port, None if tls is None else files)
         origin = self._origins.get(key)
         if origin is None:
             origin = self._origins[key] = Origin(host, port, tls)
         return origin
 
-    def _context(self, ca_file: str | None) -> ssl.SSLContext:
-        known = self._contexts.get(ca_file)
+    def _context(self, files: _Files) -> ssl.SSLContext:
+        known = self._contexts.get(files)
         if known is None:
+            named = f"ca_file {files.ca_file}"
             try:
-                known = ssl.create_default_context(cafile=ca_file)
+                known = ssl.create_default_context(cafile=files.ca_file)
+                if files.cert_file is not None:
+                    named = f"cert_file {files.cert_file}, key_file {files.key_file or 'in it'}"
+                    # Without a password OpenSSL would ask for that of an encrypted key, on the terminal.
+                    known.load_cert_chain(files.cert_file, files.key_file, password="")
             except (OSError, ValueError) as error:
-                raise _Unusable(Failure.TLS, f"ca_file {ca_file}: {error}") from error
+                raise _Unusable(Failure.TLS, f"{named}: {error}") from error
             known.set_alpn_protocols(["http/1.1"])
-            self._contexts[ca_file] = known
+            self._contexts[files] = known
         return known
 
 

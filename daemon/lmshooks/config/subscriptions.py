@@ -117,10 +117,20 @@ class Timeouts(Section):
 
 
 class Tls(Section):
-    """How an endpoint's certificate is checked."""
+    """How an endpoint's certificate is checked, and which one it is shown."""
 
     ca_file: Annotated[str | None, text("a path")] = None
     """A PEM file of the authorities that may have signed it, instead of the system's."""
+    cert_file: Annotated[str | None, text("a path")] = None
+    """A PEM file of our own certificate, where the endpoint asks for one (mTLS)."""
+    key_file: Annotated[str | None, text("a path")] = None
+    """The key of that certificate; needless where it is in the same file."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.key_file is not None and self.cert_file is None:
+            raise Wrong("cert_file beside it", "a key without a certificate", at=("key_file",))
+        return self
 
 
 class Retry(Section):
@@ -226,6 +236,8 @@ class Entry(Section):
             connect_timeout=self.timeouts.connect,
             total_timeout=self.timeouts.total,
             ca_file=self.tls.ca_file,
+            cert_file=self.tls.cert_file,
+            key_file=self.tls.key_file,
         )
         retry = self.retry
         return Subscription(

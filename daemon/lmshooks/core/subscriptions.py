@@ -66,6 +66,10 @@ class Endpoint:
     """Seconds, connecting included."""
     ca_file: str | None = None
     """A PEM file of the authorities that may have signed the endpoint's certificate, instead of the system's."""
+    cert_file: str | None = None
+    """A PEM file of our own certificate, where the endpoint asks for one (mTLS)."""
+    key_file: str | None = None
+    """The key of that certificate; None where it is in the same file."""
     host: str = field(init=False, compare=False, default="")
     """Of the URL, for log lines: the rest of a URL is a secret."""
 
