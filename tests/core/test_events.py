@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lmshooks.core.catalogue import CATALOGUE
-from lmshooks.core.events import LetterReason, parse
+from lmshooks.core.events import LetterReason, account_of, parse
 
 SAMPLES = sorted((Path(__file__).parent.parent / "samples").glob("*.json"))
 EVENT = b'{"eventId":"e1","eventName":"COURSE_COMPLETED","timestamp":1,"data":{"userId":7}}'
@@ -254,3 +254,19 @@ def test_an_event_over_the_limit_is_oversized() -> None:
     assert [event.raw for event, _ in good] == [EVENT]
     text = f"event of {len(large)} bytes, expected at most {len(EVENT)}"
     assert bad == [(1, LetterReason.OVERSIZED, text)]
+
+
+@pytest.mark.parametrize(
+    ("value", "account"),
+    [
+        (b'{"accountId":1010,"events":[]}', "1010"),
+        (b' { "accountId" : "a b" , "x":1}', "a b"),
+        (b'{"events":[],"accountId":1010}', None),
+        (b'{"accountId":"\\u0061","events":[]}', None),
+        (b"nonsense", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_the_account_is_told_from_the_first_bytes_or_not_at_all(value: bytes | None, account: str | None) -> None:
+    assert account_of(value) == account

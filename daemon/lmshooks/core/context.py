@@ -30,12 +30,18 @@ class Context:
         self.short = False
         """Whether that is too much: nothing new is taken in until half of the limit is free."""
         self._wakeups: list[float] = []
+        self._planned: set[float] = set()
+        """What is in them: the same moment is asked for again and again."""
         self.configuration = configuration
         self.use(configuration)
 
     def use(self, configuration: Configuration) -> None:
         """Another configuration is in force from now on."""
         self.configuration = configuration
+        self.window_accounts: dict[str, set[str | None]] = {}
+        """Whose windowed events a window's feed may have to send."""
+        for one in configuration.subscriptions.values():
+            self.window_accounts.setdefault(one.window, set()).add(one.account)
         self.index = Index(configuration.subscriptions.values())
         self.overrides = {name: str(cadence) for name, cadence in configuration.cadences.items()}
         self.roster = {one.id: RosterEntry(one.window, skips(one)) for one in configuration.subscriptions.values()}
@@ -49,12 +55,14 @@ class Context:
 
     def wake_at(self, when: float) -> None:
         """Something is to be looked at again then."""
-        heappush(self._wakeups, when)
+        if when not in self._planned:
+            self._planned.add(when)
+            heappush(self._wakeups, when)
 
     def woken(self, now: float) -> None:
         """Forget the wake-ups that are past."""
         while self._wakeups and self._wakeups[0] <= now:
-            heappop(self._wakeups)
+            self._planned.discard(heappop(self._wakeups))
 
     def next_wakeup(self) -> float | None:
         """The earliest moment at which something is due."""

@@ -108,6 +108,14 @@ def parse(record: Record, event_bytes: int) -> tuple[Good, Bad]:
         return [], [(0, LetterReason.MALFORMED, bad.why)]
 
 
+def account_of(value: bytes | None) -> str | None:
+    """The account of a record, where its first bytes tell; None where only `parse` can."""
+    if not value:
+        return None
+    head = _head(value[: value.find(b",", 0, 200) + 1])
+    return None if head is None else head.account
+
+
 # ------------------------------------------------------------------------------------------------------- fast path
 
 _SPACE = b" \t\r\n"

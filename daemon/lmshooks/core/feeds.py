@@ -44,6 +44,8 @@ class Stream:
         """Positions below their horizons that riders still want."""
         self.chunk: deque[Parsed] = deque()
         self.chunk_end = position[0]
+        self.accounts: set[str | None] | None = None
+        """Whose events the chunk holds; None for everybody's."""
         self.reading = False
         self.waits_for: Lane | None = None
         self.asked_at = 0.0
@@ -59,6 +61,9 @@ class Stream:
         self.riders[lane.identity] = lane
         lane.limit = limit
         lane.boarded = (now, max(lane.next, self.position)[0])
+        strange = self.accounts is not None and lane.subscription.account not in self.accounts
+        if (strange or lane.missing or lane.needed) and lane.next < start_of(self.chunk_end):
+            self.rewind(self.position)  # what is in hand was chosen for the others
         for position in lane.missing:
             self.exact.setdefault(position, []).append(lane)
         for position in lane.needed:
@@ -73,7 +78,7 @@ class Stream:
             self.waits_for = None
 
     def rewind(self, position: Position) -> None:
-        """Turn back: go on reading from an earlier place."""
+        """Turn back: go on reading from an earlier place, or from here once more."""
         self.position = position
         self.chunk.clear()
         self.chunk_end = position[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 from lmshooks.core.commands import AskEnd, Read
 from lmshooks.core.context import skips
-from lmshooks.core.events import Event, Record, parse
+from lmshooks.core.events import Event, Record, account_of, parse
 from lmshooks.core.facts import Expired, WindowDone
 from lmshooks.core.feeds import TURN_BACK, Stream, WindowFeed, pace_class, worth_waiting
 from lmshooks.core.lanes import Lane
@@ -15,6 +15,7 @@ from lmshooks.core.live import learner
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import just_past, start_of
 from lmshooks.core.records import Kind
+from lmshooks.core.routing import EVERY_ACCOUNT
 from lmshooks.core.subscriptions import Subscription
 
 BOARDING = 0.2
@@ -79,6 +80,7 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
         if recent and recent[1] > stream.position[0]:
             stream.chunk.extend(recent[0])
             stream.chunk_end = recent[1]
+            stream.accounts = None
             continue
         end = own.windows[stream.window].to if stream.window else max(own.log_end, own.position[0])
         if stream.position[0] >= end:
@@ -95,7 +97,12 @@ def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset:
     stream.reading = False
     if next_offset > stream.position[0] and not stream.chunk:
         limit = own.context.limits.event_bytes
+        stream.accounts = wanted = _accounts_of(own, stream)
+        owed = {offset for offset, _ in stream.exact}
         for record in records:
+            # Most of a partition is other accounts': their records are not parsed, one by one, to be passed over.
+            if wanted is not None and record.offset not in owed and account_of(record.value) not in wanted:
+                continue
             for one in parse(record, limit)[0]:
                 if one[0].position >= stream.position:
                     stream.chunk.append(one)
@@ -104,6 +111,15 @@ def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset:
         stream.rate = rate if not stream.rate else 0.8 * stream.rate + 0.2 * rate
         stream.chunk_end = next_offset
     pump(own, stream, now)
+
+
+def _accounts_of(own: Ownership, stream: Stream) -> set[str | None] | None:
+    """Whose events may concern who reads with this pass; None for everybody's. (None in it: an account not told.)"""
+    if stream.window is None:
+        wanted: set[str | None] = {lane.subscription.account for lane in stream.riders.values()}
+    else:
+        wanted = own.context.window_accounts.get(stream.window, set())
+    return None if EVERY_ACCOUNT in wanted else {*wanted, None}
 
 
 def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
