@@ -22,6 +22,7 @@ from lmshooks.core.catalogue import CATALOGUE
 from lmshooks.core.commands import Bury
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition
+from lmshooks.core.retrying import Outcome, Verdict, judge
 from tests.contracts.metaschema import NoMetaschema, metaschema
 
 PUBLISHED = Path(__file__).resolve().parents[2] / "docs" / "contracts"
@@ -116,6 +117,13 @@ def test_every_status_is_one_kind_of_answer() -> None:
     assert sum(len(statuses) for statuses in told.values()) == 400
     assert {401, 404, 500} <= told["failed"]
     assert kind_of(418) == "failed"
+
+
+def test_every_failure_that_asks_to_wait_is_a_busy_one_but_for_several_refused_events() -> None:
+    for answer in ANSWERS:
+        for status in answer.statuses:
+            verdict = judge(Outcome(status, None, 7.0, 0.0, ""), events=2, refusals=0)
+            assert (verdict is Verdict.WAIT) is (answer.name in ("busy", "redirected", "failed")), status
 
 
 def test_our_topics_have_their_default_names() -> None:

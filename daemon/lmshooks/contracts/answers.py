@@ -32,10 +32,11 @@ _MEANS = {
     "busy": (
         f"The same delivery is sent again, not before Retry-After (seconds or a date, at most "
         f"{RETRY_AFTER_CEILING / 3600:g} h is heeded), and everything else for the subscription waits too. "
-        f"Without Retry-After: {_AGAIN}."
+        f"Without Retry-After: {_AGAIN}. Every other failure that comes with Retry-After is taken so too, but for a "
+        "refusal of several events."
     ),
     "redirected": f"A redirect is never followed: it is a failure, and the same delivery is sent again {_AGAIN}.",
-    "failed": f"The same delivery is sent again {_AGAIN}. Any answer here with Retry-After is taken as a busy one.",
+    "failed": f"The same delivery is sent again {_AGAIN}.",
 }
 
 

@@ -135,7 +135,7 @@ def _operations() -> dict[str, Any]:
         "giveUp": {
             "action": "send",
             "channel": {"$ref": "#/channels/deadLetters"},
-            "summary": "Write what is given up, before its offset may be committed.",
+            "summary": "Write what is given up; until it is written, the state topic keeps where it lies.",
         },
         "remember": {
             "action": "send",
