@@ -9,11 +9,13 @@ import json
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
+from standardwebhooks import Webhook
 
 from lmshooks.core.signing import parse_secret, sign
 from tests.kafka.daemons import SECRET, Daemon
@@ -92,6 +94,13 @@ def test_what_the_secret_signed_is_taken_and_processed_in_order(receiver: Progra
     names = [f"é{number}" for number in range(50)]
     assert send(receiver, *names) == 202
     assert receiver.until_processed(names[-1]) == names
+
+
+def test_what_the_reference_library_signs_is_taken(receiver: Program) -> None:
+    body, now = body_of(receiver, "reference"), datetime.now(UTC)
+    signature = Webhook(SECRET).sign("msg_2", now, body.decode())
+    headers = {"webhook-id": "msg_2", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": signature}
+    assert post(receiver, body, headers).status == 202
 
 
 def test_what_another_secret_signed_is_refused(receiver: Program) -> None:
