@@ -50,6 +50,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset(("content-type", "content-length", "host", "transfer-encoding", "connection"))
 _HEADER_VALUE = "one line of text, {env: NAME} or {file: PATH}"
 _WINDOW = "the name of a window of daemon.yaml"
+_USUAL_URL = re.compile(r"https://[A-Za-z0-9.-]+(?::[0-9]{1,4})?(?:[/?][!-\"$-~]*)?")
+"""Right without a closer look: most of a hundred thousand are."""
 _URL = "a URL such as https://example.com/hook"
 
 
@@ -66,6 +68,8 @@ def _url(value: Any, reading: Reading) -> str:
     """A URL may carry a token: what is told of it never holds more than its kind."""
     if not isinstance(value, str):
         raise Wrong(_URL)
+    if _USUAL_URL.fullmatch(value):
+        return value
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
