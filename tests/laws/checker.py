@@ -7,7 +7,7 @@ and from which configurations were in use; nothing is read out of the machine bu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import orjson
@@ -18,23 +18,16 @@ from lmshooks.core.commands import Bury, Post
 from lmshooks.core.configuration import Configuration
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition, Position
-from lmshooks.core.records import parse_key
 from lmshooks.core.subscriptions import Order, Resume, Subscription
 from tests.laws.coverage import Coverage
 from tests.laws.endpoints import Request
 from tests.laws.logs import Fact, SourceLog, StateLog
+from tests.laws.ranges import Ranges
 from tests.laws.settings import cadence, wants
+from tests.laws.violation import Violation
 
 KEPT_CHECKPOINTS = 3
 """After so many completed checkpoints that began later, something is durable (laws 6 and 9)."""
-
-
-class Violation(AssertionError):
-    """A law was broken."""
-
-    def __init__(self, law: str, text: str) -> None:
-        super().__init__(f"law {law}: {text}")
-        self.law = law
 
 
 @dataclass
@@ -89,9 +82,6 @@ class Checker:
     tenures: dict[tuple[str, Partition], int] = field(default_factory=dict)
     owners: dict[tuple[Partition, int], str] = field(default_factory=dict)
     checkpoints: dict[tuple[str, Partition, int], list[float]] = field(default_factory=lambda: defaultdict(list))
-    windows: dict[tuple[str, Partition], list[said.WindowClosed]] = field(default_factory=lambda: defaultdict(list))
-    ends: dict[tuple[str, Partition], int] = field(default_factory=dict)
-    """How far a window's range reaches, as far as the state topic ever said."""
     accepted: dict[tuple[str, str], int] = field(default_factory=dict)
     """(subscription, event id) -> how many times."""
     latest: dict[tuple[str, Partition, str, str], Position] = field(default_factory=dict)
@@ -114,6 +104,7 @@ class Checker:
 
     def __post_init__(self) -> None:
         self.coverage = Coverage(self, self.state)
+        self.ranges = Ranges(self.sources)
 
     # what happens
 
@@ -159,7 +150,7 @@ class Checker:
             case said.Checkpointed():
                 self._checkpointed(instance, fact, began)
             case said.WindowClosed():
-                self._closed(fact)
+                self.ranges.closed(fact)
             case said.Attempted():
                 kinds = self.kinds[fact.delivery_id]
                 kinds.add(fact.kind)
@@ -198,32 +189,11 @@ class Checker:
             if everywhere and self.since[instance, name] < began:
                 self.floors.setdefault((name, partition), end)
 
-    def landed(self, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
-        """A state write landed: the ends of windows in it are durable."""
-        for raw, value in entries:
-            key = parse_key(raw)
-            if value is not None and key is not None and key.what == "window" and key.partition is not None:
-                end = orjson.loads(value).get("to", 0)
-                self.ends[key.name, key.partition] = max(end, self.ends.get((key.name, key.partition), 0))
-
     def committed(self, partition: Partition, offset: int) -> None:
         """The group's offset moves."""
         passed = self.coverage.passed(partition, offset)
         if passed is not None:
             raise Violation("4", f"{partition} is committed to {offset}: {passed}")
-
-    def _closed(self, fact: said.WindowClosed) -> None:
-        if fact.end > self.sources[fact.partition].end:
-            raise Violation("11", f"a window ends past the log: {fact}")
-        closes = self.windows[fact.window, fact.partition]
-        for other in closes:
-            if other.closed_at == fact.closed_at and other.end != fact.end:
-                raise Violation("11", f"one close, two ends: {other} {fact}")
-            if (other.closed_at < fact.closed_at and other.end > fact.end) or (
-                other.closed_at > fact.closed_at and other.end < fact.end
-            ):
-                raise Violation("11", f"a window's range shrank: {other} {fact}")
-        closes.append(fact)
 
     # requests
 
@@ -254,7 +224,8 @@ class Checker:
             if not any(wants(one, fact) for one in self.used[name]):
                 raise Violation("routing", f"{name} is sent {fact}, which it never wanted")
             self._not_again(request, fact)
-            self._in_its_window(request, fact)
+            if self.cadence_of(fact) == Cadence.WINDOWED:
+                self.ranges.sent(name, fact, {one.window for one in self.used[name]})
             self.delivered_as[name, fact.id].add(post.delivery_id)
         self._same_group(request)
         if request.kind and name not in self.reset:
@@ -299,14 +270,6 @@ class Checker:
 
     def _passed(self, instance: str, partition: Partition, tenure: int, moment: float) -> int:
         return sum(began > moment for began in self.checkpoints.get((instance, partition, tenure), ()))
-
-    def _in_its_window(self, request: Request, fact: Fact) -> None:
-        """Law 11."""
-        if self.cadence_of(fact) != Cadence.WINDOWED:
-            return
-        names = {one.window for one in self.used[request.post.subscription_id]}
-        if not any(self.ends.get((name, fact.partition), 0) > fact.position[0] for name in names):
-            raise Violation("11", f"{request.post.subscription_id} is sent {fact.id} before its window closed")
 
     def _same_group(self, request: Request) -> None:
         """Law 6: what was attempted is grouped again as it was."""
@@ -381,41 +344,6 @@ class Checker:
         fact = self.facts[orjson.loads(bury.value)["eventId"]]
         if not fact.poison or fact.position != (bury.offset, bury.index):
             raise Violation("letter", f"a good event was given up: {bury}")
-
-    # the end
-
-    def judge(self, final: Configuration) -> None:
-        """Law 1, and never both live and windowed: everything owed is delivered or buried, once all is quiet."""
-        for name, subscription in final.subscriptions.items():
-            if not subscription.active:
-                continue
-            for fact in self.facts.values():
-                self._delivered(name, fact)
-        for partition, offset, index in self.malformed:
-            floor = self.letter_floor.get(partition)
-            if any(start <= offset < end for start, end in self.lost[None, partition]):
-                continue
-            if floor is not None and offset >= floor and (partition, offset, index, None) not in self.letters:
-                raise Violation("1", f"malformed {partition} {offset} {index} has no dead letter")
-
-    def _delivered(self, name: str, fact: Fact) -> None:
-        found: set[str] = set()
-        for delivery in self.delivered_as.get((name, fact.id), ()):
-            found |= self.kinds.get(delivery, set())
-        if len(found) > 1:
-            raise Violation("12", f"{name} was sent {fact} both live and windowed")
-        if not all(wants(one, fact) for one in self.used[name]):
-            return
-        if not self.owes(name, fact) or (name, fact.id) in self.accepted:
-            return
-        if fact.poison and (fact.partition, *fact.position, name) in self.letters:
-            return
-        if self.expired(fact):
-            said_lost = self.lost[name, fact.partition] + self.lost[None, fact.partition]
-            if any(start <= fact.position[0] < end for start, end in said_lost):
-                return
-            raise Violation("1", f"{name} was never sent {fact}, which expired without a word")
-        raise Violation("1", f"{name} was never sent {fact}")
 
     def owes(self, name: str, fact: Fact) -> bool:
         """Whether the subscription was promised the event, if it wants it."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lmshooks.core.records import parse_key
 from tests.laws import operations as op
-from tests.laws.checker import Violation
 from tests.laws.endpoints import Mood
 from tests.laws.settings import FOREVER, healed
+from tests.laws.violation import Violation
 from tests.laws.world import Instance, World
 
 

@@ -104,7 +104,7 @@ def expire_late(world: World) -> None:
 def _append(world: World, write: WriteState) -> None:
     world.trace(f"a write lands at {world.state.end}: {write.partition} {len(write.entries)}")
     world.state.append(write.entries, world.now)
-    world.checker.landed(write.entries)
+    world.checker.ranges.landed(write.entries)
 
 
 def compact(world: World) -> None:

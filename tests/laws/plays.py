@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.laws import operations as op
-from tests.laws.checker import Violation
 from tests.laws.ending import Ending
 from tests.laws.endpoints import Mood
+from tests.laws.judgement import judge
 from tests.laws.settings import FOREVER, changed, first
+from tests.laws.violation import Violation
 from tests.laws.world import Bounds, Instance, World
 
 SPARE = 3
@@ -142,7 +143,7 @@ class Play:
             self.bounded()
         self.world.trace("healing")
         self.ending.heal()
-        self.world.checker.judge(self.world.versions[self.world.target])
+        judge(self.world.checker, self.world.versions[self.world.target])
         return self.world
 
     def bounded(self) -> None:

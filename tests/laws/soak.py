@@ -12,8 +12,8 @@ import time
 from collections import Counter
 from multiprocessing import Pool
 
-from tests.laws.checker import Violation
 from tests.laws.plays import PROFILES, Play
+from tests.laws.violation import Violation
 
 
 def attempt(job: tuple[int, int, int]) -> tuple[str, int, str | None]:

@@ -18,6 +18,7 @@ from lmshooks.core.sweeping import BOARDING
 from tests.laws import operations as op
 from tests.laws.ending import Ending
 from tests.laws.endpoints import Request, outcome
+from tests.laws.judgement import judge
 from tests.laws.logs import Fact
 from tests.laws.settings import FOREVER, LIVE, WINDOWED, WINDOWS
 from tests.laws.world import Bounds, Instance, World
@@ -202,7 +203,7 @@ class Stage:
     def put(self, write: WriteState) -> None:
         """A write lands, whoever still thinks of it."""
         self.world.state.append(write.entries, self.world.now)
-        self.world.checker.landed(write.entries)
+        self.world.checker.ranges.landed(write.entries)
 
     def follow(self, instance: Instance) -> None:
         """Its follower reads the state topic to its end."""
@@ -252,4 +253,4 @@ class Stage:
     def end(self) -> None:
         """Everything works again until nothing is owed; then the laws are judged."""
         self.ending.heal()
-        self.world.checker.judge(self.world.versions[self.world.target])
+        judge(self.world.checker, self.world.versions[self.world.target])

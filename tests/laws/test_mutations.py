@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 
 from tests.laws import mutations as off
-from tests.laws.checker import Violation
 from tests.laws.plays import PROFILES, play
+from tests.laws.violation import Violation
 
 SEEDS = 60
 OPERATIONS = 200

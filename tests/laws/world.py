@@ -18,9 +18,10 @@ from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.facts import Checkpointed
 from lmshooks.core.positions import Partition
-from tests.laws.checker import Checker, Violation
+from tests.laws.checker import Checker
 from tests.laws.endpoints import Request
 from tests.laws.logs import SourceLog, StateLog
+from tests.laws.violation import Violation
 
 LARGEST = 150
 """Bytes of an event that a producer here writes, at most."""
