@@ -48,6 +48,7 @@ class Dispatcher:
         self.suspending: dict[str, str] = {}
         """Suspensions that are not yet read back."""
         self.suspend_retry = 0.0
+        self.shed_due = 0.0
         self.now = now
 
     # partitions come and go
@@ -357,7 +358,11 @@ class Dispatcher:
                 own.hold(True)
         if not context.short:
             return
-        for own in self.owned.values():
+        shed = now >= self.shed_due  # a look at every lane: not at every answer
+        if shed:
+            self.shed_due = now + sweeping.BOARDING
+            context.wake_at(self.shed_due)
+        for own in self.owned.values() if shed else ():
             for lane in own.lanes.values():
                 if lane.failures and lane.queued and not lane.out and lane.boarded is None:
                     own.shed(lane, "memory")
