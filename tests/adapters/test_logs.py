@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -142,3 +143,47 @@ async def test_lines_that_wait_are_bounded(capsys: pytest.CaptureFixture[str]) -
         structlog.get_logger().info("long", text="x" * logs.Lines.MOST)
     assert len(lines(capsys)) >= 2
     logs.flush()
+
+
+TALKING = """
+import asyncio, sys
+import structlog
+from lmshooks.adapters import logs
+
+async def talk():
+    logs.configure("info", "json")
+    log, library = structlog.get_logger(), logging.getLogger("aiokafka")
+    for number in range(20_000):
+        log.info("said", number=number, filling="x" * 100)
+        if number % 1000 == 0:
+            library.error(f"sentence {number}")
+            await asyncio.sleep(0)
+    print("still turning", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    log.info("heard")
+
+import logging
+import sys
+asyncio.run(talk())
+"""
+
+
+async def test_a_reader_that_stalls_stalls_nothing_and_what_was_left_out_is_counted() -> None:
+    talking = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", TALKING, stdin=-1, stdout=-1, stderr=-1, limit=64 * 1024 * 1024
+    )
+    assert talking.stdin and talking.stdout and talking.stderr
+    talking.stderr._transport.pause_reading()  # type: ignore[attr-defined]  # nobody reads it
+    async with asyncio.timeout(60):
+        assert await talking.stdout.readline() == b"still turning\n"
+        talking.stderr._transport.resume_reading()  # type: ignore[attr-defined]
+        talking.stdin.write(b"\n")
+        said = [json.loads(line) for line in (await talking.stderr.read()).splitlines()]
+        assert await talking.wait() == 0
+    numbers = [line["number"] for line in said if line["event"] == "said"]
+    assert numbers == sorted(numbers)
+    assert 1000 < len(numbers) < 20_000
+    left_out = sum(line["lines"] for line in said if line["event"] == "logs.left_out")
+    libraries = sum(line["event"] == "library.said" for line in said)
+    heard = sum(line["event"] == "heard" for line in said)
+    assert len(numbers) + libraries + heard + left_out == 20_000 + 20 + 1

@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import os
+import select
+import stat
 import sys
 from collections.abc import Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime
@@ -35,29 +38,42 @@ _SENTENCES = 1000
 class Lines:
     """Lines on their way to stderr: those of one turn of the event loop in one write, at once where no loop runs.
 
-    A busy daemon says thousands of lines a second, and each write of its own costs as much as all else of a line.
+    A busy daemon says thousands of lines a second, and each write of its own costs as much as all else of a line. Where
+    nobody reads the other end of a pipe, lines wait, up to a limit, and are then left out and counted: what stalls the
+    reader must not stall the daemon.
     """
 
     MOST = 64 * 1024
-    """Bytes that wait, at most."""
+    """Bytes that wait for the end of the turn, at most."""
+    HELD = 1024 * 1024
+    """Bytes that wait for a reader, at most."""
+    AGAIN = 0.02
+    """Seconds after which a reader that stalls is tried again."""
 
     def __init__(self) -> None:
         self.json = False
         self._waiting: list[bytes] = []
         self._size = 0
+        self._left_out = 0
+        self._stalled = False
         self._at = 0.0
         self._stamp = ""
-        atexit.register(self.send)
+        atexit.register(self.finish)
 
     def write(self, line: bytes) -> None:
         """A line, with its end."""
+        if self._size > self.HELD:
+            self._left_out += 1
+            return
         self._waiting.append(line)
         self._size += len(line)
+        if self._stalled:
+            return  # it is tried again by itself
         if len(self._waiting) == 1:
             try:
                 asyncio.get_running_loop().call_soon(self.send)
             except RuntimeError:  # no loop, or a thread beside it
-                self.send()
+                self.finish()
         elif self._size > self.MOST:
             self.send()
 
@@ -75,11 +91,63 @@ class Lines:
         """Nothing: what a logger asks for after every line comes when the loop comes round."""
 
     def send(self) -> None:
-        """Write what waits."""
-        waiting, self._waiting, self._size = self._waiting, [], 0
-        if waiting:
-            sys.stderr.buffer.write(b"".join(waiting))
-            sys.stderr.buffer.flush()
+        """Write what waits, as far as somebody reads; the rest a little later."""
+        self._stalled = not self._put(0.0)
+        if self._stalled:
+            try:
+                asyncio.get_running_loop().call_later(self.AGAIN, self.send)
+            except RuntimeError:
+                self._stalled = False
+
+    def finish(self) -> None:
+        """Write what waits, before the process ends or where no loop runs; wait for a reader for a second."""
+        self._put(1.0)
+
+    def _put(self, patience: float) -> bool:
+        """Whether all that waits is written. `patience`: seconds to wait for a reader, each time."""
+        waiting, self._waiting, self._size = b"".join(self._waiting), [], 0
+        if not waiting:
+            return True
+        stderr = sys.stderr.buffer
+        try:
+            number = stderr.fileno()
+            blocks = not stat.S_ISREG(os.fstat(number).st_mode)
+        except (OSError, ValueError):  # no file at all, as under a test's capture
+            blocks = False
+        if not blocks:
+            stderr.write(waiting)
+            stderr.flush()
+            return True
+        ready = select.poll()
+        ready.register(number, select.POLLOUT)
+        at = 0
+        while at < len(waiting):
+            # What is ready to be written to takes this much without making us wait.
+            if not ready.poll(patience * 1000):
+                self._waiting.insert(0, waiting[at:])
+                self._size += len(waiting) - at
+                return False
+            try:
+                at += os.write(number, waiting[at : at + select.PIPE_BUF])
+            except OSError:  # the reader is gone for good: nobody is left to be told
+                return True
+        if not self._left_out:
+            return True
+        self._waiting.append(self._confession())
+        return self._put(patience)
+
+    def _confession(self) -> bytes:
+        """How many lines are missing at this place."""
+        count, self._left_out = self._left_out, 0
+        stamp = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        line = {
+            "lines": count,
+            "why": "nobody read them",
+            "event": "logs.left_out",
+            "level": "warning",
+            "timestamp": stamp,
+        }
+        return _encode(line) + b"\n"
 
 
 _lines = Lines()
@@ -87,7 +155,7 @@ _lines = Lines()
 
 def flush() -> None:
     """Write what waits, before a process ends without more ado."""
-    _lines.send()
+    _lines.finish()
 
 
 def hot_lines() -> Lines | None:
@@ -124,7 +192,7 @@ def configure(level: str = "info", format: Format = "json") -> None:
 def _route_libraries(shared: Sequence[Any], ends: Sequence[Any], ours: int) -> None:
     """Make the standard library's loggers speak as ours do: libraries from `warning` up, our own from `ours` up."""
     level = max(ours, logging.WARNING)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Through() if _lines.json else logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(allow=())],
@@ -139,6 +207,13 @@ def _route_libraries(shared: Sequence[Any], ends: Sequence[Any], ours: int) -> N
     root.setLevel(level)
     logging.getLogger(OURS).setLevel(ours)
     logging.captureWarnings(True)
+
+
+class _Through(logging.Handler):
+    """Puts a library's line among ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _lines.write(f"{self.format(record)}\n".encode())
 
 
 class NotAgain(logging.Filter):
