@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lmshooks.core.commands import WriteState
 from lmshooks.core.subscriptions import Resume, RetryPolicy
 from tests.laws import mutations as off
 from tests.laws import operations as op
 from tests.laws.holes import hole
 from tests.laws.settings import LIVE
 from tests.laws.stage import Stage, subscription
-from tests.laws.world import Bounds
+from tests.laws.world import Bounds, Instance
 
 S, T = subscription("s"), subscription("t")
 LATEST = Bounds(instances=3, earliest=False)
@@ -102,9 +103,8 @@ def the_owner_is_superseded_by_a_claim_from_before() -> None:
     stage.end()
 
 
-@hole("6", "R5", "1", off.forget_what_is_void)
-def compaction_keeps_the_last_value_which_is_void() -> None:
-    """A zombie's late write of a record counts for nothing, but compaction removes the one that counts for it."""
+def _with_a_late_write() -> tuple[Stage, WriteState, Instance]:
+    """An event is on its way; a record of the owner before, which is gone, may still land."""
     stage = Stage(S)
     one = stage.begin()
     stage.produce()
@@ -116,6 +116,13 @@ def compaction_keeps_the_last_value_which_is_void() -> None:
     two = stage.start()
     stage.own(two)
     stage.feed(two)
+    return stage, late, two
+
+
+@hole("6", "R5", "1", off.forget_what_is_void)
+def compaction_keeps_the_last_value_which_is_void() -> None:
+    """A zombie's late write of a record counts for nothing, but compaction removes the one that counts for it."""
+    stage, late, two = _with_a_late_write()
     stage.checkpoints(two, 3)
     stage.checkpoint(two)
     stage.checkpoint(two)  # it is idle now: only what is void makes it write
@@ -132,17 +139,7 @@ def compaction_keeps_the_last_value_which_is_void() -> None:
 @hole("6b", "R5", "9", off.forget_what_is_void)
 def compaction_removes_the_claim_that_made_it_void() -> None:
     """Between two claims lands a value of the tenure before both; without the first claim a reader would believe it."""
-    stage = Stage(S)
-    one = stage.begin()
-    stage.produce()
-    stage.feed(one)
-    stage.checkpoint(one)
-    stage.written(one)
-    late = stage.fail(one)
-    stage.crash(one)
-    two = stage.start()
-    stage.own(two)
-    stage.feed(two)
+    stage, late, two = _with_a_late_write()
     stage.answer(two, "s")
     stage.checkpoints(two, 4)
     stage.put(late)
