@@ -42,11 +42,20 @@ ACCOUNTS = (1010, 2020, 3030, 4040)
 _READY = 60.0
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+Examples:
+  lmshooks demo
+  lmshooks demo --kafka localhost:9092
+  lmshooks demo --seconds 30"""
+)
 @click.option("--kafka", metavar="HOST:PORT", help="A Kafka of yours instead of the embedded one.")
 @click.option("--seconds", type=click.FloatRange(1), help="End by itself; exit 1 if nothing arrived.")
 def demo(kafka: str | None, seconds: float | None) -> None:
-    """Show it at work: a broker, listeners and events on this machine. Ctrl-C ends it."""
+    """Show it at work: a broker, listeners and events on this machine. Ctrl-C ends it.
+
+    Exit codes: 0 events arrived, 1 none did (the text says why), 2 usage.
+    """
     from lmshooks.cli.embedded import BrokerError
 
     try:

@@ -185,6 +185,8 @@ def listen(
 
     The subscription's url is http://127.0.0.1:8099/; plain http and this address must be allowed in daemon.yaml:
     egress.allow_http and egress.allow_networks.
+
+    Exit codes: 0 stopped by Ctrl-C, 1 it cannot listen there, 2 usage.
     """
     secrets = _secrets(names, files)
     answers = Answers(status, delay, fail_rate, fail_status, retry_after, hang)

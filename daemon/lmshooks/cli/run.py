@@ -12,6 +12,9 @@ from lmshooks.cli import settings
 
 @click.command(
     epilog="""\b
+Examples:
+  lmshooks run
+  lmshooks run --config /etc/lmshooks
 Signals:
   SIGTERM, SIGINT  stop: finish what is in flight, write positions down, leave the group; a second one stops at once
   SIGHUP           reload the subscriptions (a change on disk does so by itself)
