@@ -20,7 +20,8 @@ from lmshooks.core.filters import Compiled
 from lmshooks.core.subscriptions import Endpoint, Resume, Subscription
 from lmshooks.core.windows import At, Cron, Every
 
-ENDPOINT = frozenset(field.name for field in fields(Endpoint) if field.init)
+ENDPOINT_FIELDS = tuple(field.name for field in fields(Endpoint) if field.init)
+ENDPOINT = frozenset(ENDPOINT_FIELDS)
 """The fields of an outline that are the endpoint's: a change of these alone touches no lane."""
 
 
@@ -84,12 +85,11 @@ class Plan(NamedTuple):
         return not any(self)
 
 
-def outline_of(configuration: Configuration, only: Collection[str] | None = None) -> Outline:
-    """The configuration as text; with `only`, of these subscriptions alone."""
-    known = configuration.subscriptions
+def outline_of(configuration: Configuration) -> Outline:
+    """The configuration as text."""
     return Outline(
         configuration.version,
-        {name: outline(one) for name, one in known.items() if only is None or name in only},
+        {name: outline(one) for name, one in configuration.subscriptions.items()},
         {name: spoken(schedule) for name, schedule in configuration.windows.items()},
         {name: str(cadence) for name, cadence in configuration.cadences.items()},
     )
@@ -130,7 +130,7 @@ def compare(old: Outline, new: Outline, touched: Collection[str] = ()) -> Plan:
             if differing or name in touched:
                 changed.append(Changed(name, differing))
     both = [name for name in after if name in before]
-    given_up = [name for name in both if _skips(after[name]) and not _skips(before[name])]
+    given_up = dict.fromkeys(name for name in both if _skips(after[name]) and not _skips(before[name]))
     return Plan(
         tuple(name for name in after if name not in before),
         tuple(name for name in before if name not in after),
@@ -149,11 +149,14 @@ def compare(old: Outline, new: Outline, touched: Collection[str] = ()) -> Plan:
 
 
 def planned(old: Configuration, new: Configuration) -> Plan:
-    """What the change from one configuration to another does; costs no more than what differs."""
+    """What the change from one configuration to another does; costs no more than what differs.
+
+    It is between values, not between texts: a reload of a hundred thousand must not wait for texts that nobody reads.
+    """
     one, other = old.subscriptions, new.subscriptions
     touched = {name for name, now in other.items() if name not in one or one[name] != now}
     touched.update(name for name in one if name not in other)
-    return compare(outline_of(old, touched), outline_of(new, touched), touched)
+    return compare(_bare(old, touched), _bare(new, touched), touched)
 
 
 def spoken(schedule: Schedule) -> str:
@@ -172,6 +175,24 @@ def spoken(schedule: Schedule) -> str:
 def fingerprint(value: object) -> str:
     """Four hex digits of what must not be shown."""
     return blake2b(_whole(value).encode(), digest_size=2).hexdigest()
+
+
+_OWN = tuple(field.name for field in fields(Subscription) if field.name not in ("id", "endpoint"))
+
+
+def _bare(configuration: Configuration, only: Collection[str]) -> Outline:
+    """An outline whose fields are the values themselves: for comparing, not for showing."""
+    return Outline(
+        configuration.version,
+        {
+            name: {field: getattr(one, field) for field in _OWN}
+            | {field: getattr(one.endpoint, field) for field in ENDPOINT_FIELDS}
+            for name, one in configuration.subscriptions.items()
+            if name in only
+        },
+        {name: spoken(schedule) for name, schedule in configuration.windows.items()},
+        {name: str(cadence) for name, cadence in configuration.cadences.items()},
+    )
 
 
 def _skips(outlined: Mapping[str, Any]) -> bool:
