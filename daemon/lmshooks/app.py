@@ -68,7 +68,7 @@ def run(directory: Path, environ: Mapping[str, str] = os.environ) -> int:
     except ConfigurationMistakes as mistakes:
         sys.stderr.write(f"{mistakes.shown()}\n")
         return 2
-    logs.configure(loaded.daemon.log.level, "console" if loaded.daemon.log.format == "console" else "json")
+    logs.configure(loaded.daemon.logs.level, "console" if loaded.daemon.logs.format == "console" else "json")
     quiet_aiokafka()
     # Events are many and make no cycles: to look for cycles after every 700 objects costs more than it finds.
     gc.freeze()
@@ -108,11 +108,11 @@ class Daemon:
         self._stopping = asyncio.Event()
         self._build()
         self._listen_to_signals()
-        admin = Admin(self._settings.http.host, self._settings.http.port, self._sources())
+        admin = Admin(self._settings.admin.host, self._settings.admin.port, self._sources())
         try:
             await admin.start()
         except OSError as error:
-            log.error("admin.refused", host=self._settings.http.host, port=self._settings.http.port, why=str(error))
+            log.error("admin.refused", host=self._settings.admin.host, port=self._settings.admin.port, why=str(error))
             return 2
         for warning in self._loaded.warnings:
             log.warning("configuration.doubtful", why=warning)

@@ -17,8 +17,8 @@ KAFKA = "kafka: {bootstrap_servers: 'localhost:9092', topics: [lms.events]}\n"
 )
 def test_it_is_what_the_models_say(admin: str, tmp_path: Path) -> None:
     (tmp_path / "daemon.yaml").write_text(KAFKA + admin)
-    http = load_daemon(tmp_path, {}).http
-    assert admin_address(tmp_path) in ((http.host, http.port), None)
+    admin_of = load_daemon(tmp_path, {}).admin
+    assert admin_address(tmp_path) in ((admin_of.host, admin_of.port), None)
     assert (admin_address(tmp_path) is None) == (admin == "admin:\n")
 
 

@@ -69,7 +69,7 @@ def test_nothing_said_is_the_cores_default(folder: Folder) -> None:
     loaded = folder.load("daemon-empty-sections", "subscriptions-five")
     assert loaded.daemon.limits == Limits()
     assert loaded.configuration.subscriptions["a"].retry == RetryPolicy()
-    assert (loaded.daemon.http.port, loaded.daemon.log.level, loaded.daemon.drain_timeout) == (9400, "info", 20.0)
+    assert (loaded.daemon.admin.port, loaded.daemon.logs.level, loaded.daemon.drain_timeout) == (9400, "info", 20.0)
 
 
 def test_cadences_are_read_by_name_and_glob(folder: Folder) -> None:

@@ -132,7 +132,7 @@ def test_the_mounted_files_are_a_good_configuration(built: Manifests, tmp_path: 
         int(container["resources"]["limits"]["memory"].removesuffix("Mi")) >= loaded.daemon.limits.memory / 2**20 + 128
     )
     assert "cpu" not in container["resources"]["limits"]
-    assert loaded.daemon.http.host == "0.0.0.0"
+    assert loaded.daemon.admin.host == "0.0.0.0"
 
 
 async def test_a_rotated_secret_is_seen_and_is_a_change(tmp_path: Path) -> None:

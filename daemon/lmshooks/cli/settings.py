@@ -64,7 +64,7 @@ def admin_address(directory: Path) -> tuple[str, int]:
 
     found = plain(directory)
     if found is None:
-        admin = daemon(directory).http
+        admin = daemon(directory).admin
         return admin.host, admin.port
     return found
 

@@ -200,8 +200,8 @@ class DaemonSettings:
     """What only a restart changes. Durations in seconds."""
 
     kafka: KafkaSettings
-    http: Admin
+    admin: Admin
     egress: Egress
     limits: Limits
-    log: Logs
+    logs: Logs
     drain_timeout: float
