@@ -54,7 +54,7 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
 
 
 def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
-    match, kind_of = own.context.index.match, own.kind_of
+    match, remembered = own.context.index.match, own.context.index.remembered
     lanes, to_send, exact = own.lanes, own.to_send, own.exact
     taken = matched = 0
     for event, fields in parsed:
@@ -64,8 +64,10 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
                 if lane.alive and lane.attached and lane.retake(event, lane.key_of(event, learner(fields))):
                     taken += len(raw)
                     to_send[lane] = None
-        subscriptions = match(account, name)
-        if not subscriptions or kind_of(event) is not Kind.REAL_TIME:
+        subscriptions = remembered.get((account, name))
+        if subscriptions is None:
+            subscriptions = match(account, name)
+        if not subscriptions or own.kind_of(event) is not Kind.REAL_TIME:
             continue
         for subscription in subscriptions:
             if subscription.filter is not None and not subscription.filter(fields):

@@ -58,7 +58,7 @@ class _Names:
 class Index:
     """The subscriptions, by account and event name. It never changes: a reload makes another."""
 
-    __slots__ = ("_accounts", "_every", "_remembered")
+    __slots__ = ("_accounts", "_every", "remembered")
 
     REMEMBERED = 50_000
     """Answers, at most. Beyond that all are forgotten: rare, cheaper and fairer than bookkeeping on every event."""
@@ -66,7 +66,8 @@ class Index:
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
         self._accounts: dict[str, _Names] = {}
         self._every = _Names()
-        self._remembered: dict[tuple[str, str], tuple[Subscription, ...]] = {}
+        self.remembered: dict[tuple[str, str], tuple[Subscription, ...]] = {}
+        """(account, name) -> what `match` answered."""
         for ranked in enumerate(subscriptions):
             account = ranked[1].account
             if account == EVERY_ACCOUNT:
@@ -83,7 +84,7 @@ class Index:
         In the order in which they were given, each once.
         """
         key = (account, name)
-        known = self._remembered.get(key)
+        known = self.remembered.get(key)
         if known is None:
             found: dict[int, Subscription] = {}
             names = self._accounts.get(account)
@@ -91,7 +92,7 @@ class Index:
                 names.find(name, found)
             self._every.find(name, found)
             known = tuple(found[place] for place in sorted(found))
-            if len(self._remembered) >= self.REMEMBERED:
-                self._remembered.clear()
-            self._remembered[key] = known
+            if len(self.remembered) >= self.REMEMBERED:
+                self.remembered.clear()
+            self.remembered[key] = known
         return known
