@@ -74,9 +74,9 @@ def test_other_accounts_subscriptions_are_never_looked_at(monkeypatch: Any) -> N
     assert len(looked) == 2
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: Any) -> None:
+def test_what_isremembered_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr(Index, "REMEMBERED", 10)
     index = Index([subscription(0, "*", "*")])
     for number in range(100):
         assert ids(index.match(str(number), "X")) == ["s0"]
-    assert len(index._remembered) <= 10
+    assert len(index.remembered) <= 10
