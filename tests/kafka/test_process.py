@@ -149,7 +149,7 @@ async def test_a_topic_that_is_not_there_ends_the_process_with_the_command_that_
     wanted = {**kafka_of(kafka, name), "create_topics": False}
     async with spawned(Daemon(tmp_path / "c", wanted, [subscription(Listener())])) as daemon:
         assert await daemon.ended(60) == 2
-    assert "create it, or take it out of kafka.topics" in (await daemon.said("topics.refused", f"topic {name} "))["why"]
+    assert "or take it out of kafka.topics" in (await daemon.said("topics.refused", f"topic {name} "))["why"]
     own = (await daemon.said("topics.refused", f"{name}.state"))["why"]
     assert f"kafka-topics.sh --create --topic {name}.state --partitions 1 --config cleanup.policy=compact" in own
 

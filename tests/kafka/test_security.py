@@ -27,8 +27,11 @@ from lmshooks.adapters.intake import Intake
 from lmshooks.adapters.kafka_client import KafkaSettings, client_options, describe, quiet_aiokafka
 from lmshooks.adapters.state import StateTopic
 from lmshooks.core.positions import Partition
+from lmshooks.listener import Listener
 from tests.kafka.brokers import ApacheKafka, NoKafka, required
 from tests.kafka.clients import make_topic, produce, settings_for, until
+from tests.kafka.daemons import SECRET, Daemon
+from tests.kafka.events import kafka_of, subscription
 
 PROTOCOLS = {
     "TLS": "SSL",
@@ -45,10 +48,13 @@ ssl.truststore.location={folder}/ca.crt
 listener.name.mtls.ssl.client.auth=required
 listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_ssl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512,SCRAM-SHA-256
-listener.name.sasl_plaintext.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_alice="alice-secret";
+listener.name.sasl_plaintext.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \\
+    user_alice="alice-secret" user_carol="{secret}";
 listener.name.sasl_ssl.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_alice="alice-secret";
 listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
 listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={module}.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:alice;User:bob;User:CN=lmshooks
 """
 
 Signed = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
@@ -97,7 +103,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def guarded(certificates: Path) -> Iterator[ApacheKafka]:
-    security = SECURITY.format(folder=certificates, module="org.apache.kafka.common.security")
+    security = SECURITY.format(folder=certificates, module="org.apache.kafka.common.security", secret=SECRET)
     try:
         broker = ApacheKafka(extra=security, listeners=PROTOCOLS, scram=SCRAM)
     except NoKafka as why:
@@ -207,7 +213,7 @@ WRONG: dict[str, tuple[str, dict[str, Any], str]] = {
     "authority": ("TLS", {"ca_file": "other-ca.crt"}, "not trusted: kafka.security.ca_file"),
     "name": ("TLS", {"bootstrap_servers": "no-such-host.invalid:9092"}, "the name is not known"),
     # TLS 1.3 refuses a client after its handshake, and aiokafka keeps the alert to itself.
-    "no certificate": ("MTLS", {"cert_file": None, "key_file": None}, "client certificate: check kafka.security"),
+    "no certificate": ("MTLS", {"cert_file": None, "key_file": None}, ".sasl_mechanism and .cert_file"),
     "plain to a TLS port": ("TLS", {"security_protocol": "PLAINTEXT"}, "check kafka.security.protocol"),
     "no SASL to a SASL port": (
         "SASL_PLAINTEXT PLAIN",
@@ -237,6 +243,41 @@ async def test_a_wrong_key_is_refused_at_once_and_said(guarded, certificates, ev
         await until(lambda: sink.intake.fault)
         assert hint in sink.intake.fault
         assert not sink.intake.healthy
+
+
+async def refused_by(folder: Path, broker: ApacheKafka, topic: str, security: dict[str, Any]) -> Daemon:
+    """A daemon that is started with this security, and not waited for."""
+    kafka = kafka_of(broker.at("SASL_PLAINTEXT"), topic) | {
+        "security": {"protocol": "SASL_PLAINTEXT", "password": {"env": "SECRET"}, **security}
+    }
+    daemon = Daemon(folder, kafka, [subscription(Listener())])
+    daemon.spawn()
+    return daemon
+
+
+async def test_a_wrong_password_is_said_by_the_daemons_own_line(guarded, tmp_path):
+    daemon = await refused_by(tmp_path / "c", guarded, "events", {"username": "alice"})
+    try:
+        line = await daemon.said("kafka.unreachable")
+        assert "Invalid username or password: authentication refused: check kafka.security.username" in line["why"]
+        assert SECRET not in daemon.log.read_text()
+        await daemon.until_told("/readyz", 503, "authentication refused")
+    finally:
+        await daemon.__aexit__()
+
+
+async def test_a_user_without_rights_is_told_what_is_lacking(guarded, tmp_path):
+    topic = settings_for(guarded.bootstrap).topics[0]
+    for name in (topic, f"{topic}.state", f"{topic}.dead"):
+        await make_topic(guarded.bootstrap, name)
+    daemon = await refused_by(tmp_path / "c", guarded, topic, {"username": "carol"})
+    try:
+        assert await daemon.ended() == 2
+        assert "allow Describe and Read on it" in (await daemon.said("topics.refused", f"topic {topic} is"))["why"]
+        own = (await daemon.said("topics.refused", f"topic {topic}.state is"))["why"]
+        assert "if it is there, allow Describe, Read and Write on it" in own
+    finally:
+        await daemon.__aexit__()
 
 
 async def test_nobody_there_is_said(every_line):

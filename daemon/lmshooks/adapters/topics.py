@@ -40,7 +40,7 @@ DEAD_LETTER_CONFIG = {
     "retention.ms": str(int(30 * DAY * 1000)),
     "max.message.bytes": str(16 * 1024 * 1024),
 }
-_EXISTS = 36
+_EXISTS, _FORBIDDEN = 36, 29
 
 
 class TopicRefused(Exception):
@@ -65,7 +65,8 @@ async def prepare(settings: KafkaSettings, longest_window: float, retry_horizon:
                 described = await retried(lambda: _describe(admin, missing))
         sources = _sources(settings, described)
         problems += [
-            f"topic {name} is not there: create it, or take it out of kafka.topics"
+            f"topic {name} is not there, or not for this user to see: create it (or allow Describe and Read on it), "
+            "or take it out of kafka.topics"
             for name in sources
             if name not in described
         ]
@@ -141,9 +142,10 @@ async def _make(admin: AIOKafkaAdminClient, settings: KafkaSettings, missing: li
     for name in missing:
         code = await retried(lambda name=name: _create(admin, settings, name))  # type: ignore[misc]
         if code not in (0, _EXISTS):
+            rights = "" if code != _FORBIDDEN else "if it is there, allow Describe, Read and Write on it; else "
             problems.append(
                 f"topic {name} is not there and could not be created ({for_code(code).__name__}): "
-                f"create it with {_recipe(name, settings)}"
+                f"{rights}create it with {_recipe(name, settings)}"
             )
     return problems
 
