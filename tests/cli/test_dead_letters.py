@@ -39,15 +39,15 @@ LETTERS = (
 
 
 @pytest.fixture
-async def folder(embedded: str, topic: Callable[..., str], tmp_path: Path) -> Path:
-    name = await create_topic(embedded, topic("dead"), 1)
-    writer = DeadLetters(KafkaSettings(embedded, dead_letter_topic=name))
+async def folder(broker: str, topic: Callable[..., str], tmp_path: Path) -> Path:
+    name = await create_topic(broker, topic("dead"), 1)
+    writer = DeadLetters(KafkaSettings(broker, dead_letter_topic=name))
     try:
         for each in LETTERS:
             assert await writer.write(each)
     finally:
         await writer.stop()
-    return configured(tmp_path, embedded, name)
+    return configured(tmp_path, broker, name)
 
 
 def configured(folder: Path, bootstrap: str, name: str) -> Path:

@@ -93,13 +93,13 @@ def test_standard_input_is_a_file_too_and_a_malformed_record_says_why(folder: Pa
 
 
 async def test_a_place_in_kafka_is_a_record_or_one_event_of_it(
-    embedded: str, topic: Callable[..., str], tmp_path: Path
+    broker: str, topic: Callable[..., str], tmp_path: Path
 ) -> None:
-    name = await create_topic(embedded, topic("explained"), 2)
+    name = await create_topic(broker, topic("explained"), 2)
     good = {key: value for key, value in BARE.items() if key != "accountId"}
     envelope = {"accountId": 1010, "events": [good, good | {"eventId": "e2"}]}
-    await produce(embedded, name, [b"junk", json.dumps(envelope).encode()], 1)
-    folder = configure(tmp_path, CRM, LRS, bootstrap=embedded, topic=name)
+    await produce(broker, name, [b"junk", json.dumps(envelope).encode()], 1)
+    folder = configure(tmp_path, CRM, LRS, bootstrap=broker, topic=name)
 
     async def told(at: str) -> Result:
         return await asyncio.to_thread(run, folder, "--at", at)
