@@ -18,6 +18,7 @@ from lmshooks.core.commands import Bury, Post
 from lmshooks.core.configuration import Configuration
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition, Position
+from lmshooks.core.records import part_key
 from lmshooks.core.subscriptions import Order, Resume, Subscription
 from tests.laws.coverage import Coverage
 from tests.laws.endpoints import Request
@@ -98,6 +99,8 @@ class Checker:
     """What was said to have expired, of a subscription or (None) of everybody."""
     moves: dict[Partition, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Where an operator moved the group's offset to."""
+    given: dict[tuple[str, Partition], int] = field(default_factory=dict)
+    """Offsets of an operator that an instance was given, and has not told yet."""
     allowed: tuple[type, ...] = ()
     """Facts of damage that the play did on purpose."""
     counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -145,6 +148,7 @@ class Checker:
             case said.Claimed():
                 if self.owners.setdefault((fact.partition, fact.tenure), instance) != instance:
                     raise Violation("10", f"two have one tenure: {instance} and {self.owners}")
+                self._obeyed(instance, fact)
                 self.tenures[instance, fact.partition] = fact.tenure
                 self.beginnings.setdefault(fact.partition, fact.position)
             case said.Checkpointed():
@@ -168,11 +172,18 @@ class Checker:
                     raise Violation("1", f"called lost, and still in the log: {fact}")
                 self.lost[fact.subscription_id, fact.partition].append((fact.start, fact.end))
             case said.Skipped() if fact.committed in self.moves[fact.partition]:
-                pass
+                self.given.pop((instance, fact.partition), None)
             case said.StateLost() | said.Unreadable() | said.Skipped():
                 if isinstance(fact, self.allowed):
                     return
                 raise Violation("1", f"nothing was lost or moved: {fact}")
+
+    def _obeyed(self, instance: str, fact: said.Claimed) -> None:
+        """An offset that an operator moved is where it goes on, and is told."""
+        moved = self.given.pop((instance, fact.partition), None)
+        part = self.state.view.value(part_key(fact.partition))
+        if moved is not None and part is not None and part["c"] != moved:
+            raise Violation("1", f"{fact.partition} was moved to {moved}, and nothing is said of it: {fact}")
 
     def _checkpointed(self, instance: str, fact: said.Checkpointed, began: float) -> None:
         partition = fact.partition

@@ -88,7 +88,7 @@ class View:
         what, _, rest = entry.key.decode().partition("|")
         if what == "claim":
             self.claims[rest] = entry.offset
-        elif what in ("lane", "window"):
+        elif what in ("lane", "window", "part"):
             before = self.accepted.get(entry.key)
             if entry.value is None:
                 if before is None or before[1].get("dropped") or not _whole(what, before[1]):

@@ -173,6 +173,9 @@ class World:
         source = self.sources[partition]
         committed, metadata = self.group.get(partition, (None, ""))
         start = source.start if self.bounds.earliest else source.end
+        self.checker.given.pop((instance.name, partition), None)
+        if committed is not None and not metadata:
+            self.checker.given[instance.name, partition] = committed
         self.trace(f"{partition} -> {instance.name}, committed {committed}, end {source.end}")
         self.call(instance, "assigned", partition, committed, metadata, source.start, source.end, start)
 
