@@ -334,3 +334,13 @@ def forget_the_order_before(patch: Patch) -> None:
 
 def never_short_of_memory(patch: Patch) -> None:
     patch.setattr(Context, "short", property(lambda self: False, lambda self, short: None), raising=False)
+
+
+def begin_beside_a_commit(patch: Patch) -> None:
+    commit = checkpoint._commit
+
+    def forgotten(own: Ownership, target: int, offset: int, begun_at: float, now: float, records: int = 0) -> None:
+        commit(own, target, offset, begun_at, now, records)
+        own.committing = None
+
+    patch.setattr(checkpoint, "_commit", forgotten)

@@ -10,7 +10,7 @@ from tests.laws import mutations as off
 from tests.laws import operations as op
 from tests.laws.holes import hole
 from tests.laws.settings import LIVE
-from tests.laws.stage import Stage, subscription
+from tests.laws.stage import UNWANTED, Stage, subscription
 from tests.laws.world import Bounds, Instance
 
 S, T = subscription("s"), subscription("t")
@@ -304,6 +304,33 @@ def what_the_commit_leaves_behind_has_a_record() -> None:
     stage.produce(LIVE[1])
     stage.feed(one)
     stage.checkpoints(one, 3)
+    stage.crash(one)
+    stage.own(stage.start())
+    stage.end()
+
+
+@hole("19", "R2", "9", off.begin_beside_a_commit)
+def one_checkpoint_follows_the_other() -> None:
+    """A commit is answered late: until then no record may be dropped for it, so nothing else may count as completed."""
+    stage = Stage(S)
+    one = stage.begin()
+    stage.produce(UNWANTED)
+    stage.produce()
+    stage.feed(one)
+    stage.checkpoint(one)
+    stage.written(one)
+    stage.land(one)
+    stage.follow(one)
+    stage.answer(one, "s")
+    for _ in range(4):
+        stage.produce(UNWANTED)
+        stage.feed(one)
+        stage.world.now += 1.1
+        stage.wake(one)
+        while one.writes:
+            stage.land(one)
+        stage.follow(one)
+    stage.commit(one)
     stage.crash(one)
     stage.own(stage.start())
     stage.end()

@@ -49,6 +49,8 @@ def look(own: Ownership, now: float) -> None:
         else:
             own.context.wake_at(late)
         return
+    if own.committing is not None and now < own.committing + own.context.limits.write_timeout:
+        return  # one checkpoint after the other: what the next one may drop hangs on this commit (R2, law 9)
     if own.state is State.RELEASING:
         quiet = not any(lane.out for lane in own.lanes.values())
         if not own.clean and (quiet or own.hurried):
@@ -259,11 +261,14 @@ def landed(own: Ownership, offset: int, now: float) -> None:
 def _commit(own: Ownership, target: int, offset: int, begun_at: float, now: float, records: int = 0) -> None:
     last = max(offset, own.tenure)
     ticket = (own, own.tenure, begun_at, records)
+    own.committing = now
+    own.context.wake_at(now + own.context.limits.write_timeout)
     own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{last}"))
 
 
 def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
     """The group's answer to a commit; a commit that failed is made again by the next checkpoint."""
+    own.committing = None
     if not ok:
         own.dirty = True
         own.context.facts.append(Stalled(own.partition, "commit"))

@@ -105,6 +105,8 @@ class Ownership:
         self.urgent = False
         """Something waits to be durable before it acts."""
         self.checkpointed_at = 0.0
+        self.committing: float | None = None
+        """When the commit was ordered that is not answered yet."""
         self.look_due = 0.0
         self.hurried = False
         self.clean = False
