@@ -73,6 +73,12 @@ class StateHistory:
         place = bisect_right(claims, at, key=lambda claim: claim.at)
         return claims[place - 1] if place else None
 
+    def claim_after(self, partition: int, at: float) -> Claim | None:
+        """The first claim after a time: it ended the tenure of that time."""
+        claims = self.claims.get(partition, [])
+        place = bisect_right(claims, at, key=lambda claim: claim.at)
+        return claims[place] if place < len(claims) else None
+
     def claimed_between(self, partition: int, begin: float, end: float) -> bool:
         """Whether the partition was taken over in a time."""
         claim = self.claim_before(partition, end)
