@@ -2,7 +2,7 @@
 
 isolation   100 endpoints, then one of them dead and one hanging: the others' p99, as a ratio
 backlog     a million events owed to a dead endpoint: memory meanwhile, and their order once it is back
-outage      the broker gone for half a minute: health says so, nothing is lost, no restart
+outage      the broker gone for half a minute: readiness says so, nothing is lost, no restart
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ async def outage(folder: Path, kafka: ApacheKafka) -> int:
         await asyncio.sleep(5)
         kafka.kill()
         await asyncio.sleep(OUTAGE)
-        said = await asyncio.to_thread(_health, instance.daemon.port.number)
+        said = await asyncio.to_thread(_readiness, instance.daemon.port.number)
         await asyncio.to_thread(kafka.start)
         back = time.time()
         await asyncio.sleep(10)
@@ -138,16 +138,16 @@ async def outage(folder: Path, kafka: ApacheKafka) -> int:
     judgement = checker.run()
     first = min((taken for _, taken in real_time(checker, "every") if taken > back), default=back)
     print(
-        f"outage: {OUTAGE:.0f} s without the broker, /healthz said {said} meanwhile, delivering again "
+        f"outage: {OUTAGE:.0f} s without the broker, /readyz said {said} meanwhile, delivering again "
         f"{first - back:.1f} s after it served; {judgement.wrong[Wrong.LOST]} lost, "
         f"{judgement.wrong[Wrong.DISORDERED]} disordered, {judgement.duplicates} repeated, {restarts} restarts"
     )
     return _verdict(judgement.lines(), bool(judgement.wrong) or settled is None or restarts > 0 or said == 200)
 
 
-def _health(port: int) -> int:
+def _readiness(port: int) -> int:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

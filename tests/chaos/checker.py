@@ -287,8 +287,7 @@ class Checker:
         """Whether anything was done to the network or to one of the targets in a time."""
         names = {target.partition(".")[0] for target in targets}
         return any(
-            fault.began <= end and fault.ended >= begin and fault.target in names
-            for fault in self.histories.faulted
+            fault.began <= end and fault.ended >= begin and fault.target in names for fault in self.histories.faulted
         )
 
     def kind_before(self, claim: Claim) -> str:

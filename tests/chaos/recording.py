@@ -23,7 +23,9 @@ from tests.kafka.records import consume
 
 AWAY = (KafkaError, OSError, TimeoutError)
 PATIENCE = 8.0
-"""Seconds that a call may take before its client is given up for a new one."""
+"""Seconds without an answered fetch before a follower's client is given up for a new one."""
+STUCK = 30.0
+"""Seconds that a call may take. Its own time-out comes sooner as a rule; one that is cancelled leaves a connection."""
 
 
 class Follower:
@@ -93,11 +95,11 @@ class Sampler:
             consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, request_timeout_ms=3000)
             with contextlib.suppress(*AWAY):
                 try:
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(STUCK):
                         await admin.start()
                         await consumer.start()
                     while not self.ending:
-                        async with asyncio.timeout(PATIENCE):
+                        async with asyncio.timeout(STUCK):
                             await self._sample(admin, consumer)
                         await asyncio.sleep(1.0)
                 finally:
