@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from tests.chaos.histories import Faulted
 from tests.chaos.measures import STEP, WELL, delays, quantile, well_since
@@ -37,6 +37,6 @@ def test_a_picture_is_well_formed_and_names_each_fault() -> None:
     line = {"a <b>": [(0.0, 1.0), (60.0, 50.0)]}
     faults = [Faulted(5.0, 9.0, "listener 500", "slow"), Faulted(500.0, 501.0, "kill", "a")]
     for log in (False, True):
-        root = ElementTree.fromstring(chart("memory", "MiB", line, faults, log))
+        root = ET.fromstring(chart("memory", "MiB", line, faults, log))
         titles = [title.text for title in root.iter("{http://www.w3.org/2000/svg}title")]
         assert titles == ["listener 500 slow"], "what lies outside the time is not drawn"
