@@ -12,6 +12,7 @@ up), the daemon has the benefit of the doubt; so what is counted as wrong is wro
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from typing import NamedTuple
 
 from tests.chaos.commits import committed_past
@@ -231,6 +232,8 @@ class Checker:
             key = (partition, windowed, *spec.key(event.account, event.learner))
             position = log.position(number)
             if position < sub.order.get(key, (-1, -1)):
+                if not sub.wants.steadily(event, written, taken.at):
+                    continue
                 self.wrong(
                     Wrong.DISORDERED,
                     f"{sub.name} got event {number} at {partition}/{position} after {sub.order[key]}, "
@@ -273,8 +276,10 @@ class Checker:
             self.judgement.repeated_by[taken.sender] += 1
             # A later tenure may have kept it owed through any number of checkpoints.
             ended = self.state.claim_after(partition, before.at) or claim
-            if unheard or before.at >= ended.since:
-                return
+            if unheard or before.at >= ended.since or claim.at <= before.at:
+                return  # the last: a zombie sent it meanwhile; whether it still might is asked in `owner`
+            if not self.windowed(number) and self.committed(partition, ended.at) <= self.log.offset[number]:
+                return  # written, but the group did not confirm the commit: no checkpoint was completed
         else:
             self.judgement.repeated[Cause.UNKNOWN] += 1
         self.wrong(
@@ -282,6 +287,11 @@ class Checker:
             f"{sub.name} got event {number} of partition {partition} at {before.at:.3f} ({before.id}, {before.sender}) "
             f"and at {taken.at:.3f} ({taken.id}, {taken.sender}); claim {self.state.claim_after(partition, before.at)}",
         )
+
+    def committed(self, partition: int, at: float) -> int:
+        """What the group was last seen to have committed at a time; -1: nothing was."""
+        place = bisect_right(self.histories.sampled, at, key=lambda sample: sample.at)
+        return self.histories.sampled[place - 1].committed.get(str(partition), -1) if place else -1
 
     def faulty(self, begin: float, end: float, *targets: str) -> bool:
         """Whether anything was done to the network or to one of the targets in a time."""

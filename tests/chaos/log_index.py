@@ -101,6 +101,14 @@ class Wants:
             known = self._must[key] = all(spec.wants(event) for spec in self.specs[first:])
         return known
 
+    def steadily(self, event: Event, written: float, sent: float) -> bool:
+        """Whether every version that can have been in effect from its writing to its sending wants it.
+
+        What only some of them want may come out of its order: after a crash it is read again under other rules.
+        """
+        first, last = self._last_before(written - LINGERS), self._last_before(sent)
+        return all(spec.wants(event) for spec in self.specs[first : last + 1])
+
     def may(self, event: Event, written: float, sent: float) -> bool:
         """Whether any version that can have been in effect from its writing to its sending wants it."""
         first, last = self._last_before(written - LINGERS), self._last_before(sent)
