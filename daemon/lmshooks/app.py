@@ -134,7 +134,9 @@ class Daemon:
         clock = Clock()
         self._now = clock.now
         self._report = Reporter(__version__, clock.now, logs.hot_lines())
-        self._machine = Dispatcher(self._instance, self._loaded.configuration, settings.limits, clock.now())
+        self._machine = Dispatcher(
+            self._instance, self._loaded.configuration, settings.limits, clock.now(), kafka.session_timeout
+        )
         self._poster = poster_of(settings)
         self._state = StateTopic(kafka)
         self._letters = DeadLetters(kafka)
@@ -158,7 +160,7 @@ class Daemon:
                 return 0
             starting.result()
             intake = asyncio.create_task(self._intake.run(), name="intake")
-            follow = asyncio.create_task(self._state.follow(self._loop.followed), name="state")
+            follow = asyncio.create_task(self._state.follow(self._loop.followed, self._loop.current), name="state")
             self._spawn(self._watch())
             try:
                 ends: set[asyncio.Future[Any]] = {told, intake, follow, self._loop.failed}

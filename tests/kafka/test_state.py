@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -155,6 +156,25 @@ async def test_follower_and_writer_go_on_when_kafka_is_back(apache):
         except WriteUnknown:
             pass
     await until(lambda: seen[-1].value == b"after")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await state.stop()
+
+
+async def test_the_end_that_was_read_is_told_with_its_age_and_not_while_kafka_is_away(apache):
+    settings = await prepared(apache.bootstrap, request_timeout=1.0)
+    state = StateTopic(settings)
+    await state.start()
+    told: list[float] = []
+    task = asyncio.create_task(state.follow(lambda entries: None, lambda age: told.append(time.time() - age)))
+    await until(lambda: len(told) > 2)
+    apache.pause()
+    paused = time.time()
+    with pytest.raises(WriteUnknown):  # seconds, in which nothing is told that was not known before
+        await state.write([(b"k", b"during")])
+    assert max(told) <= paused
+    apache.resume()
+    await until(lambda: told[-1] > paused)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await state.stop()

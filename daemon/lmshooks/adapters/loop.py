@@ -131,6 +131,10 @@ class Loop:
         """The state topic, as it was read back."""
         self._input(lambda now: self._machine.followed(entries, now))
 
+    def current(self, age: float) -> None:
+        """The state topic has been read to its end as it was `age` seconds ago."""
+        self._input(lambda now: self._machine.current(now - age, now))
+
     def configured(self, configuration: Configuration) -> None:
         """Another configuration is in force."""
         self._input(lambda now: self._machine.configured(configuration, now))

@@ -81,15 +81,20 @@ class StateTopic:
         self.last_progress = self.turned_at = time.monotonic()
         return entries
 
-    async def follow(self, callback: Callable[[list[Entry]], None]) -> None:
-        """Hands out what is appended, in order, until cancelled. Survives outages by itself."""
+    async def follow(
+        self, callback: Callable[[list[Entry]], None], current: Callable[[float], None] | None = None
+    ) -> None:
+        """Hands out what is appended, in order, until cancelled. Survives outages by itself.
+
+        `current` is told again and again how many seconds ago the end was that has been read and handed out.
+        """
         wait = 0.2
         while True:
             self.turned_at = time.monotonic()
             try:
                 consumer = self._consumer or await self._reopen()
                 self._consumer = consumer
-                await self._follow(consumer, callback)
+                await self._follow(consumer, callback, current)
             except OffsetOutOfRangeError:
                 # The log was cut below us (or made anew): what is still there is handed out again from its
                 # beginning, which the machine's tenures and sequences make harmless.
@@ -161,7 +166,12 @@ class StateTopic:
             log.error("state.shrunk topic=%s read_to=%d end=%d", self._tp.topic, self._next, end)
         return consumer
 
-    async def _follow(self, consumer: AIOKafkaConsumer, callback: Callable[[list[Entry]], None]) -> None:
+    async def _follow(
+        self,
+        consumer: AIOKafkaConsumer,
+        callback: Callable[[list[Entry]], None],
+        current: Callable[[float], None] | None,
+    ) -> None:
         polled: int | None = None
         self.last_progress = time.monotonic()
         since = self.last_progress
@@ -171,6 +181,10 @@ class StateTopic:
                 callback(entries)
             now = self.turned_at = time.monotonic()
             answered = consumer.last_poll_timestamp(self._tp)
+            if answered != polled and current is not None and polled is not None and self._at_end(consumer):
+                # One fetch is under way at a time: this answer's was sent after the earlier answer had come, and says
+                # where the end was no earlier than that. Its own time would not do: it may have lain here for long.
+                current(max(0.0, time.time() - polled / 1000))
             if answered != polled:
                 polled, since, self.last_progress = answered, now, now
             elif now - since > _STALL:
@@ -181,6 +195,10 @@ class StateTopic:
         records: list[ConsumerRecord[bytes, bytes]] = answer.get(self._tp, [])
         self._next = await consumer.position(self._tp)
         return [Entry(r.offset, r.timestamp / 1000, r.key or b"", r.value) for r in records]
+
+    def _at_end(self, consumer: AIOKafkaConsumer) -> bool:
+        end = consumer.highwater(self._tp)
+        return end is not None and self._next >= end
 
     async def _rewind(self) -> None:
         consumer = self._consumer

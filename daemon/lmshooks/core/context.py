@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 
 from lmshooks.core.catalogue import Cadence
 from lmshooks.core.commands import Command
@@ -29,6 +30,10 @@ class Context:
         """Bytes of events held in lanes."""
         self.short = False
         """Whether that is too much: nothing new is taken in until half of the limit is free."""
+        self.silence = inf
+        """Seconds without news of the state topic's end after which nothing is posted: it may be another's by then."""
+        self.known_at = 0.0
+        """The end of the state topic, as it was then or later, has been read."""
         self._wakeups: list[float] = []
         self._planned: set[float] = set()
         """What is in them: the same moment is asked for again and again."""

@@ -10,6 +10,7 @@ Nothing here waits, reads a clock or touches the outside; `take` drains what cam
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 
 import orjson
 
@@ -41,8 +42,12 @@ from lmshooks.core.stats import Stats
 class Dispatcher:
     """Every decision of the process."""
 
-    def __init__(self, instance: str, configuration: Configuration, limits: Limits, now: float) -> None:
+    def __init__(
+        self, instance: str, configuration: Configuration, limits: Limits, now: float, silence: float = inf
+    ) -> None:
+        """`silence`: seconds without news of the state topic's end (`current`) after which nothing is posted."""
         self.context = Context(instance, configuration, limits)
+        self.context.silence = silence
         self.owned: dict[Partition, Ownership] = {}
         self.posting = Posting(self.context)
         self.suspending: dict[str, str] = {}
@@ -175,6 +180,13 @@ class Dispatcher:
             elif key.partition in self.owned:
                 takeover.seen(self.owned[key.partition], seen, now)
         self._turn(now)
+
+    def current(self, as_of: float, now: float) -> None:
+        """The state topic has been read to its end as it was at `as_of`: any claim on what is ours was seen by then."""
+        held = now - self.context.known_at > self.context.silence
+        self.context.known_at = max(self.context.known_at, as_of)
+        if held:
+            self._turn(now)
 
     def write_failed(self, write: WriteState, now: float) -> None:
         """A state write failed, or its fate is unknown."""

@@ -72,6 +72,8 @@ class Ownership:
         self.log_start, self.log_end, self.start = bounds
         self.nonce = ""
         self.claim_write: WriteState | None = None
+        self.claimed_at = 0.0
+        """When the claim was last handed out to be written."""
         self.claim_due = 0.0
         self.back_off = 1.0
         self.streams_made = count(1)
@@ -121,6 +123,7 @@ class Ownership:
         value = orjson.dumps({"n": self.nonce, "i": self.context.instance})
         self.claim_write = WriteState(self, self.partition, ((claim_key(self.partition), value),))
         self.context.commands.append(self.claim_write)
+        self.claimed_at = now
         self.claim_due = now + self.context.limits.write_timeout
         self.context.wake_at(self.claim_due)
 

@@ -128,8 +128,11 @@ class Posting:
         )  # fmt: skip
 
     def send(self, own: Ownership, now: float) -> None:
-        """Post what may go out, while there are permits."""
-        if not own.ready or own.state is not State.RUNNING:
+        """Post what may go out, while there are permits.
+
+        R6: nothing while another's claim may have gone unseen. Who slept, or was cut off, reads the state topic first.
+        """
+        if not own.ready or own.state is not State.RUNNING or now - self.context.known_at > self.context.silence:
             return
         for lane, owner in self._fed():
             self._send_lane(owner, lane, now)

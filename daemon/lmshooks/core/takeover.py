@@ -59,6 +59,7 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
     """The claim is read back, and with it everything before it: go on where the log says."""
     context = own.context
     own.tenure = tenure
+    context.known_at = max(context.known_at, own.claimed_at)  # what lay before the claim has been read with it
     own.claim_write = None
     ours = own.metadata.startswith(METADATA)
     expected = _offset(own.metadata[len(METADATA) :]) if ours else -1
