@@ -82,7 +82,8 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         edge = start_of(target if lane.kind is Kind.REAL_TIME else ends.get(lane.subscription.window, feed[0]))
         key = store.lane_key(lane.kind, lane.subscription.id)
         living.add(key)
-        if needs_record(lane, edge, feed):
+        # A window's feed may wait inside a record, at whose beginning a restart reads on: all say where they stand.
+        if needs_record(lane, edge, feed) or (feed[1] > 0 and edge[0] == feed[0]):
             record = lane.record(feed)
             content = record.encode()
             if not lane.durable or store.must_write(key, content, record, now):
@@ -150,7 +151,7 @@ def _let_go(
             contents[key] = None
             return True
         return False
-    if lane.idle and not lane.failures and not lane.blocked:
+    if lane.idle and not lane.failures and not lane.blocked and feed[1] == 0:  # inside a record it may have taken some
         lane.alive = False
         own.lanes.pop(lane.identity, None)
     return True
