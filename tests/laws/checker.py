@@ -318,7 +318,8 @@ class Checker:
             if not first or kind is None or not all(wants(one, fact) for one in self.used[name]):
                 continue
             shape = min(self.used[name], key=lambda one: (Order.NONE, Order.LEARNER, Order.ACCOUNT).index(one.order))
-            if shape.order is Order.NONE or self.expired(fact):  # nobody can send that again before the others
+            skipped = fact.position[0] < max(self.moves[fact.partition], default=0)
+            if shape.order is Order.NONE or skipped or self.expired(fact):  # nobody sends that before the others now
                 continue
             lane = (name, fact.partition, kind, key_of(shape, fact))
             if self.latest.get(lane, (-1, 0)) > fact.position:
