@@ -93,7 +93,7 @@ def reading_options(settings: KafkaSettings, fetch_max_wait: float = 0.05) -> di
         "check_crcs": True,
         "fetch_max_wait_ms": int(fetch_max_wait * 1000),
         "max_partition_fetch_bytes": 1024 * 1024,
-        "fetch_max_bytes": 16 * 1024 * 1024,
+        "fetch_max_bytes": 1024 * 1024,  # an answer is in memory three times while it is taken apart
     }
 
 
