@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from lmshooks.core import letters
 from lmshooks.core.context import skips
-from lmshooks.core.events import Record, parse
+from lmshooks.core.events import Record, parse_onto
 from lmshooks.core.facts import Consumed
 from lmshooks.core.feeds import Parsed
 from lmshooks.core.ownership import Ownership, State
@@ -36,9 +36,7 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
         for record in records[at : at + TOGETHER]:
             if record.offset < start:
                 continue
-            good, bad = parse(record, limit)
-            parsed += good
-            for index, reason, why in bad:
+            for index, reason, why in parse_onto(parsed, record, limit):
                 letters.add(own, record, index, reason, why)
         events += len(parsed)
         matched += _hand_out(own, parsed)
@@ -56,6 +54,7 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
 def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
     match, remembered = own.context.index.match, own.context.index.remembered
     lanes, to_send, exact = own.lanes, own.to_send, own.exact
+    kinds = own.cadences if len(own.epochs) == 1 else {}
     taken = matched = 0
     for event, fields in parsed:
         position, account, _, name, _, raw, _ = event
@@ -67,7 +66,7 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
         subscriptions = remembered.get((account, name))
         if subscriptions is None:
             subscriptions = match(account, name)
-        if not subscriptions or own.kind_of(event) is not Kind.REAL_TIME:
+        if not subscriptions or (kinds.get(name) or own.kind_of(event)) is not Kind.REAL_TIME:
             continue
         for subscription in subscriptions:
             if subscription.filter is not None and not subscription.filter(fields):
