@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -86,7 +86,7 @@ def test(
     sys.exit(DELIVERED if trial.verdict is Verdict.DELIVERED else NOT_DELIVERED)
 
 
-def _doubts(loaded: Loaded, one: Subscription, event: Event, parsed: dict[str, Any]) -> list[str]:
+def _doubts(loaded: Loaded, one: Subscription, event: Event, parsed: Mapping[str, Any]) -> list[str]:
     """Why the daemon would not send this event to this subscription, where it would not."""
     from lmshooks.core import explaining
 
