@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from lmshooks import __version__
 from lmshooks.adapters.connections import BODY_CAP, DETAIL_CAP
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
+from lmshooks.adapters.resolving import Resolver
 from lmshooks.core.retrying import Failure
 from lmshooks.core.signing import parse_secret
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
@@ -95,6 +97,17 @@ async def test_retry_after_is_told_in_seconds(poster):
         outcome = await poster.post(endpoint, "m", 2, BODY)
     assert outcome.status == 503
     assert 90 < outcome.retry_after <= 100
+
+
+async def test_retry_after_of_an_interim_answer_is_not_the_answers(poster):
+    async def handle(reader, writer, count):
+        await take(reader)
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nRetry-After: 3600\r\n\r\n" + answer(b"", b"503 Busy"))
+        await reader.read()
+
+    async with raw(handle) as url:
+        outcome = await poster.post(Endpoint(url), "m", 1, BODY)
+    assert (outcome.status, outcome.retry_after) == (503, None)
 
 
 async def test_a_redirect_is_not_followed(poster):
@@ -387,11 +400,51 @@ async def test_a_header_that_would_split_the_request_is_an_outcome_and_no_except
     assert (outcome.status, outcome.failure) == (None, Failure.OTHER)
 
 
-async def test_cancelling_a_post_cancels_it(poster):
-    arrived = asyncio.Event()
-    async with Listener(answers=Answers(hang=True), on_request=lambda _: arrived.set()) as listener:
-        task = asyncio.create_task(poster.post(Endpoint(listener.url), "m", 1, BODY))
+async def test_cancelling_a_post_closes_its_connection(poster):
+    arrived, closed = asyncio.Event(), asyncio.Event()
+
+    async def handle(reader, writer, count):
+        await take(reader)
+        arrived.set()
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        closed.set()
+
+    async with raw(handle) as url:
+        task = asyncio.create_task(poster.post(Endpoint(url, total_timeout=60.0), "m", 1, BODY))
         await arrived.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        async with asyncio.timeout(20):
+            await closed.wait()
+
+
+async def test_an_answer_that_comes_while_a_post_is_cancelled_is_nobodys(poster):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context["message"]))
+    task = asyncio.create_task(poster.post(Endpoint("ftp://never-called/"), "m", 1, BODY))
+    await asyncio.sleep(0)  # begun: its outcome comes with the next turn of the loop
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0)
+    assert complaints == []
+
+
+async def test_a_name_of_which_one_address_is_refused_and_the_others_do_not_answer_is_not_refused():
+    """What the operator is told to do must help: listing a network would not."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+
+    def two(host, port, *more):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("10.0.0.1", "127.0.0.1")]
+
+    poster = Poster(socket_factory(Guard(LOCAL)), allow_http=True, resolver=Resolver(two))
+    try:
+        outcome = await poster.post(Endpoint(f"http://both.test:{port}/"), "m", 1, BODY)
+    finally:
+        await poster.close()
+    assert (outcome.status, outcome.failure) == (None, Failure.CONNECT)
+    assert "10.0.0.1" in outcome.detail, "both reasons are told"

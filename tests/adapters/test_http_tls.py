@@ -77,6 +77,17 @@ async def test_a_file_of_authorities_that_is_not_there_is_told(poster, tmp_path)
     assert "none.pem" in outcome.detail
 
 
+async def test_files_that_come_later_are_used_from_then_on(poster, tmp_path):
+    """A volume that is mounted late, or a moment without file descriptors, must not end an endpoint for good."""
+    authority = Authority(tmp_path, "ours")
+    hidden = authority.file.rename(tmp_path / "hidden.pem")
+    async with Listener(tls=authority.context) as listener:
+        endpoint = Endpoint(listener.url, ca_file=str(authority.file))
+        assert (await poster.post(endpoint, "m", 1, BODY)).failure is Failure.TLS
+        hidden.rename(authority.file)
+        assert (await poster.post(endpoint, "m", 2, BODY)).status == 200
+
+
 @pytest.fixture
 def demanding(tmp_path):
     """An authority whose server lets in only who shows a certificate that it signed."""

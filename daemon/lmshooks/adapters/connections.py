@@ -178,10 +178,12 @@ class Connection(asyncio.Protocol):
             self._body = (self._body + body)[:DETAIL_CAP]
 
     def on_message_complete(self) -> None:
-        if self._status:  # else it was an interim answer (1xx)
-            self._complete = True
-            if not self._parser.should_keep_alive():
-                self._doubtful = True
+        if not self._status:  # it was an interim answer (1xx): what its headers said is not the answer's
+            self._retry_after = None
+            return
+        self._complete = True
+        if not self._parser.should_keep_alive():
+            self._doubtful = True
 
     # how an exchange ends
 
@@ -277,7 +279,7 @@ class Connections:
                 addresses, happy_eyeballs_delay=EYEBALLS, interleave=1, loop=self._loop, socket_factory=make
             )
         except (OSError, RuntimeError) as error:
-            if refused:
+            if len(refused) == len(addresses):
                 raise Refused(str(refused[0])) from error
             raise
         if phases is not None:

@@ -126,19 +126,24 @@ class Poster:
     ) -> Outcome:
         """The same, for one who waits: how it ended. Cancelling it closes the connection."""
         ended: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        exchange = self._begin(endpoint, delivery_id, attempt, body, ended.set_result, phases)
+
+        def done(outcome: Outcome) -> None:
+            if not ended.done():  # cancelled meanwhile
+                ended.set_result(outcome)
+
+        exchange = self._begin(endpoint, delivery_id, attempt, body, done, phases)
         try:
             return await ended
         finally:
-            if exchange is not None and not ended.done():
+            if exchange is not None:
                 exchange.abandon()
 
     def _begin(
         self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Done, phases: Phases | None
     ) -> _Exchange | None:
         prepared = self._prepared.get(id(endpoint))
-        if prepared is None or prepared.endpoint is not endpoint:
-            prepared = self._prepare(endpoint)
+        if prepared is None or prepared.endpoint is not endpoint or prepared.unusable is not None:
+            prepared = self._prepare(endpoint)  # also where it was unusable: a file may be there by now
         if prepared.unusable is not None:
             outcome = Outcome(None, prepared.unusable.failure, None, 0.0, str(prepared.unusable)[:DETAIL_CAP])
             asyncio.get_running_loop().call_soon(done, outcome)
@@ -337,7 +342,7 @@ class _Exchange:
             done(outcome)
 
     def abandon(self) -> None:
-        """Nobody wants to know any more."""
+        """Nobody wants to know any more; after the end there is nothing left to let go of."""
         self._done = None
         self._running.discard(self)
         if self._timer is not None:

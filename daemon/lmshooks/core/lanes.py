@@ -196,7 +196,7 @@ class Lane:
         if self.mixed:
             if self.pending:
                 first = self.pending[0]
-                free = not self.out and first.whole and self.due.get(first.id, 0.0) <= now
+                free = not (self.out or first.out) and first.whole and self.due.get(first.id, 0.0) <= now
                 return first if free else None
             self.mixed = False
         if self.out == len(self.pending):
