@@ -154,6 +154,7 @@ class Daemon:
         assert self._stopping is not None
         told: asyncio.Future[Any] = asyncio.create_task(self._stopping.wait(), name="told-to-stop")
         starting = asyncio.create_task(self._start(), name="start")
+        self._spawn(self._watch())  # from now on: the start may wait for Kafka for long
         try:
             await asyncio.wait((told, starting), return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
@@ -161,7 +162,6 @@ class Daemon:
             starting.result()
             intake = asyncio.create_task(self._intake.run(), name="intake")
             follow = asyncio.create_task(self._state.follow(self._loop.followed, self._loop.current), name="state")
-            self._spawn(self._watch())
             try:
                 ends: set[asyncio.Future[Any]] = {told, intake, follow, self._loop.failed}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

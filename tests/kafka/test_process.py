@@ -165,6 +165,17 @@ async def test_what_kafka_speaks_is_not_what_was_set_and_the_daemons_own_line_sa
         assert await daemon.ended(30) == 0
 
 
+async def test_a_change_of_the_files_while_the_start_waits_for_kafka_is_not_missed(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        waiting = Daemon(tmp_path / "c", kafka_of(address, "events"), [subscription(Listener())])
+        async with spawned(waiting) as daemon:
+            await daemon.said("kafka.unreachable")
+            daemon.subscribe([subscription(Listener(), events=["COURSE_*"])])
+            await daemon.said("configuration.loaded", '"by":"files"')
+
+
 async def test_a_kafka_that_is_away_at_the_start_is_waited_for(
     own_kafka: ApacheKafka, topic: Any, tmp_path: Path
 ) -> None:

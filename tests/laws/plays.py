@@ -59,7 +59,10 @@ PROFILES = (
     Profile("filters", Bounds(1, 2), changes=("filter", "filter", "pause", "activate")),
     Profile("latest", Bounds(2, 2, earliest=False), changes=("add",), zombies=True),
     Profile("topics", Bounds(4, 3, topics=2), changes=("add", "remove", "back")),
-    Profile("order", Bounds(1, 2), changes=("order", "order", "order", "pause", "activate")),
+    Profile(
+        "order", Bounds(1, 2), poison=0.1, moods=(Mood.WELL, Mood.WELL, Mood.SMALL, Mood.FLAKY),
+        changes=("order", "order", "order", "pause", "activate"),
+    ),
     Profile("clocks", Bounds(2, 2), changes=MOVED, clocks=True, zombies=True),
     Profile("retention", Bounds(1, 2), 0.05, 0.05, moods=(Mood.WELL, Mood.DOWN, Mood.DOWN, Mood.FLAKY), retention=True),
     Profile("offsets", Bounds(1, 2), moves=True, crashes=2.0),
