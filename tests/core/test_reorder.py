@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lmshooks.core.commands import Bury, Commit, Post, WriteState
-from lmshooks.core.commands import Entry
+from lmshooks.core.commands import Bury, Commit, Entry, Post, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.positions import Partition
