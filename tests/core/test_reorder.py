@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from lmshooks.core.commands import Bury, Commit, Entry, Post, WriteState
 from lmshooks.core.configuration import Configuration, Limits
@@ -39,7 +40,8 @@ def test_an_event_whose_dead_letter_is_being_written_is_not_sent_once_more_when_
 
     machine.assigned(P, 0, "", 0, 0, 0, now)
     turn()
-    machine.records(P, [record(0)], 1, 1, now)
+    log: list[Any] = [record(0)]
+    machine.records(P, log, 1, 1, now)
     turn()
     while not letters:
         machine.attempted(posts[-1], Outcome(400, Failure.STATUS, None, 0.0, ""), now)
