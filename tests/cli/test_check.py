@@ -34,7 +34,7 @@ def run(folder: Path, *options: str) -> Result:
 def test_a_valid_folder_is_summed_up(folder: Path) -> None:
     result = run(folder)
     assert result.exit_code == 0
-    assert result.stdout.startswith("valid: 1 subscriptions, version ")
+    assert result.stdout.startswith("valid: 1 subscription, version ")
     told = json.loads(run(folder, "--json").stdout)
     assert (told["valid"], told["subscriptions"], told["warnings"]) == (True, ["crm"], [])
 
@@ -87,3 +87,25 @@ def test_a_doubt_is_told_and_is_no_mistake(folder: Path) -> None:
     result = run(folder)
     assert result.exit_code == 0
     assert "did you mean COURSE_COMPLETED?" in result.stderr
+
+
+SIGNED = """\
+    auth: {signature: {secrets: [{env: NO_SUCH_SECRET}, {file: no/such/file}]}}
+    headers: {X-Key: {env: NO_KEY}}
+"""
+
+
+def test_where_there_are_no_secrets_everything_else_is_checked(folder: Path) -> None:
+    (folder / "subscriptions" / "crm.yaml").write_text(ENTRY + SIGNED)
+    assert run(folder).stderr.endswith("3 mistakes\n")
+    result = run(folder, "--without-secrets")
+    assert (result.exit_code, result.stdout) == (0, "valid: 1 subscription, its secrets were not looked up\n")
+    told = json.loads(run(folder, "--without-secrets", "--json").stdout)
+    assert (told["valid"], told["version"], told["subscriptions"]) == (True, None, ["crm"])
+
+
+@pytest.mark.parametrize("wrong", ["hunter2", "{env: ''}", "{evn: A}", "[]", "{env: A, file: b}"])
+def test_a_secret_that_is_no_reference_is_a_mistake_without_secrets_too(folder: Path, wrong: str) -> None:
+    (folder / "subscriptions" / "crm.yaml").write_text(ENTRY + f"    auth: {{bearer: {{token: {wrong}}}}}\n")
+    result = run(folder, "--without-secrets")
+    assert result.exit_code == 1 and "auth.bearer.token" in result.stderr and "hunter2" not in result.stderr

@@ -56,6 +56,15 @@ def test_ids_are_those_of_the_folder_that_was_named(folder: Path, tmp_path: Path
     assert complete(folder, f"lmshooks test --config {elsewhere} ") == ["lrs"]
 
 
+def test_ids_are_offered_where_there_are_no_secrets(folder: Path) -> None:
+    file = next((folder / "subscriptions").iterdir())
+    file.write_text(
+        file.read_text() + "- {id: signed, account: '7', events: ['*'], url: 'https://x.example/',"
+        " auth: {bearer: {token: {env: NOT_SET}}}}\n"
+    )
+    assert complete(folder, "lmshooks test si") == ["signed"]
+
+
 @pytest.mark.parametrize("command", ["explain", "test crm", "init --event", "emit --event"])
 def test_event_names_are_the_catalogues(folder: Path, command: str) -> None:
     assert complete(folder, f"lmshooks {command} course_com") == ["COURSE_COMPLETED", "COURSE_COMPLETED_BATCH"]
@@ -70,3 +79,20 @@ def test_a_configuration_with_mistakes_offers_nothing_and_says_nothing(tmp_path:
 def test_every_shell_has_its_script(shell: str) -> None:
     result = CliRunner().invoke(group, ["completion", shell])
     assert result.exit_code == 0 and f"_LMSHOOKS_COMPLETE={shell}_complete" in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "near"),
+    [
+        ("chek", "check"),
+        ("secret mak", "make"),
+        ("dead-letters lst", "list"),
+        ("xyzzy", None),
+        ("dead-letters xyzzy", None),
+    ],
+)
+def test_a_command_that_is_none_is_refused_with_the_nearest(line: str, near: str | None) -> None:
+    result = CliRunner().invoke(group, line.split())
+    hint = f" (did you mean {near}?)" if near else ""
+    assert result.exit_code == 2
+    assert f"Error: there is no command {line.split()[-1]}{hint}\n" in result.output

@@ -289,6 +289,13 @@ def test_with_files_it_says_who_gets_it_by_their_rules(configuration: Path) -> N
     assert found["found"][3]["why"] == f"oversized: event of {size} bytes, expected at most 1024"
 
 
+def test_who_gets_it_is_said_without_their_secrets(configuration: Path) -> None:
+    file = configuration / "subscriptions" / "all.yaml"
+    file.write_text(file.read_text().replace("id: crm", "id: crm, auth: {bearer: {token: {env: NOT_SET}}}"))
+    code, found = checked(line("a", data={"big": True}), "--config", str(configuration))
+    assert (code, found["found"][0]["receivers"]) == (0, ["crm", "bi (held)"])
+
+
 def test_without_files_nobody_is_asked_for() -> None:
     _, found = checked(line())
     assert "receivers" not in found["found"][0]

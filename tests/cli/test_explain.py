@@ -195,5 +195,21 @@ def assert_delivered(listener: Listener, got: list[Received]) -> None:
     assert sent["data"]["title"] == 'it\'s "€" $HOME `x`'
 
 
+def test_a_curl_takes_the_files_of_its_endpoints_tls(tmp_path: Path) -> None:
+    folder = configure(
+        tmp_path,
+        "{id: crm, account: '1010', events: ['*'], url: 'https://crm.example/',"
+        " tls: {ca_file: '/etc/our ca.pem', cert_file: ours.pem, key_file: ours.key}}",
+    )
+    said = run(folder, "CI_STATS", "--curl").output
+    assert "  --cacert '/etc/our ca.pem' \\\n  --cert ours.pem \\\n  --key ours.key \\\n" in said
+
+
+def test_a_name_that_looks_misspelt_is_told_with_the_nearest(folder: Path) -> None:
+    said = run(folder, "COURSE_COMPLETD").output
+    assert "(a sample; the name is not in the catalogue (did you mean COURSE_COMPLETED?)," in said
+    assert "did you mean" not in run(folder, "BADGE_WORN").output
+
+
 def test_the_help_teaches_by_example() -> None:
     assert "lmshooks explain --at lms.events/3/1042" in CliRunner().invoke(explain, ["--help"]).output

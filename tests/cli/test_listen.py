@@ -88,7 +88,7 @@ def test_json_is_one_object_an_event_and_ctrl_c_ends_it_with_a_count():
         "problem": None,
     }
     assert second["eventId"] == "e-2"
-    assert "1 request(s), 0 not verified" in err
+    assert "1 request, 0 not verified" in err
     assert "Traceback" not in err
 
 

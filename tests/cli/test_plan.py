@@ -174,3 +174,22 @@ def test_an_empty_state_topic_says_so() -> None:
 def test_the_help_teaches_by_example() -> None:
     said = run("--help").output
     assert "lmshooks plan --against deployed" in said and "2 there are changes" in said
+
+
+def test_in_ci_two_folders_are_compared_without_their_secrets(world: World, tmp_path: Path) -> None:
+    kept, _ = entries(world.folder)
+    folders = tmp_path / "base", tmp_path / "next"
+    for folder, name in zip(folders, ("NOT_SET_A", "NOT_SET_B"), strict=True):
+        shutil.copytree(world.folder, folder, ignore=shutil.ignore_patterns("*.log", ".fresh"))
+        write(folder, kept | {"auth": {"signature": {"secrets": [{"env": name}]}}})
+    base, changed = folders
+    assert run("--config", base, "--against", base).exit_code == 1
+    assert run("--config", base, "--against", base, "--without-secrets").exit_code == 0
+    result = run("--config", changed, "--against", base, "--without-secrets")
+    assert result.exit_code == 2 and "kept  auth: " in result.output, result.output
+    assert "secrets are compared by their references" in result.output
+
+
+def test_a_daemon_has_secrets_and_is_not_compared_without_them(world: World) -> None:
+    result = run("--config", world.folder, "--without-secrets")
+    assert result.exit_code == 1 and "--without-secrets needs --against" in result.output

@@ -80,6 +80,12 @@ def test_an_unknown_subscription_is_refused_with_the_nearest(directory: Path) ->
     assert "no subscription crn" in result.output and "did you mean crm?" in result.output
 
 
+def test_whoever_resumes_needs_no_secret_of_an_endpoint(directory: Path) -> None:
+    file = directory / "subscriptions" / "all.yaml"
+    file.write_text(file.read_text().replace("id: crm,", "id: crm, auth: {bearer: {token: {env: NOT_SET}}},"))
+    assert "not confirmed by 127.0.0.1:1" in run("crm", "--config", str(directory)).output
+
+
 @pytest.mark.parametrize("arguments", [(), ("crm", "--all")])
 def test_it_wants_names_or_all_and_not_both(arguments: tuple[str, ...], directory: Path) -> None:
     result = run(*arguments, "--config", str(directory))

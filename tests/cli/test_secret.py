@@ -101,6 +101,8 @@ def test_a_rotation_has_no_moment_in_which_the_listener_cannot_verify(file: Path
         assert mode(upcoming) == 0o600 and new not in begun.output and old not in begun.output
         line = "secrets: [{file: secrets/crm.next}, {file: secrets/crm}]"
         assert line in begun.output and "in crm;" in begun.output
+        for next_step in ("secret export crm", f"secret rotate {file}"):
+            assert f"lmshooks {next_step} --config {tmp_path} --" in begun.output
         assert delivered(tmp_path, owner_knows_old)
 
         early = run("rotate", file, "--finish", "--config", tmp_path)
@@ -128,7 +130,8 @@ def test_a_rotation_is_begun_once_and_finished_after_it_was_begun(file: Path, tm
     assert result.exit_code == 1 and "crm.next is not there: begin with" in result.output
     run("rotate", file, "--config", tmp_path)
     again = run("rotate", file, "--config", tmp_path)
-    assert again.exit_code == 1 and "crm.next is there already" in again.output
+    assert again.exit_code == 1
+    assert "crm.next is there already, so a rotation is under way: end it with" in again.output
 
 
 def test_a_file_that_holds_no_secret_is_refused_without_being_shown(tmp_path: Path) -> None:

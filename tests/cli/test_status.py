@@ -230,6 +230,18 @@ def test_no_daemon_is_exit_code_2_and_says_where_it_looked(as_json: list[str]) -
     assert "no daemon answers at http://127.0.0.1:1/status" in result.output
 
 
+def test_an_address_may_be_given_without_its_scheme_and_no_other_is_taken() -> None:
+    with daemon(stats(IDLE)) as url:
+        assert run("--url", url.removeprefix("http://"), "--short").exit_code == 0
+    result = run("--url", "ftp://hooks-0")
+    assert result.exit_code == 2
+    assert result.output == "Error: found ftp://hooks-0, expected an address such as http://hooks-0:9400\n"
+
+
+def test_a_refused_connection_is_told_in_words_alone() -> None:
+    assert "(Connection refused)" in run("--url", "http://127.0.0.1:1").output
+
+
 def test_a_markup_like_id_is_shown_as_it_is() -> None:
     with daemon(stats(IDLE._replace(id="a[red]b"))) as url:
         result = run("--url", url)

@@ -113,7 +113,25 @@ def test_nobody_there_is_told_with_what_was_to_be_sent(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         result = run(configure(tmp_path, entry(f"http://127.0.0.1:{taken.getsockname()[1]}/")))
     assert result.exit_code == 1
+    assert "  look: does it run there, " in result.output
     assert "  no answer (connect): " in result.output and "  > webhook-signature: v1," in result.output
+
+
+@pytest.mark.parametrize(
+    ("answers", "look"),
+    [
+        (Answers(status=401), "  look: do both sides have the same secret? `lmshooks secret export` tells "),
+        (Answers(status=307), "  look: redirects are not followed: the url is to be where it ends"),
+        (Answers(status=500), None),
+        (Answers(), None),
+    ],
+)
+def test_where_it_can_be_told_where_to_look_it_is(tmp_path: Path, answers: Answers, look: str | None) -> None:
+    with listening(answers) as (listener, _):
+        folder = configure(tmp_path, entry(listener.url))
+        said = [line for line in run(folder).output.splitlines() if line.startswith("  look: ")]
+    assert len(said) == (look is not None)
+    assert all(line.startswith(look or "") for line in said)
 
 
 def test_the_egress_guard_is_in_the_way_as_it_would_be(tmp_path: Path) -> None:

@@ -28,7 +28,22 @@ COMMANDS = {
 """Command -> its module and what it does, as a newcomer needs them; the function has the command's name."""
 
 
-class Group(click.Group):
+class Guessing(click.Group):
+    """Says which command was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises click.UsageError, with the nearest name."""
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from lmshooks.cli.settings import nearest
+
+            near = nearest(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"there is no command {args[0]}{near}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class Group(Guessing):
     """Knows its commands by name and loads one when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

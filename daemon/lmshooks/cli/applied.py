@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from lmshooks.cli import settings
+from lmshooks.cli.amounts import many
 from lmshooks.cli.asking import Unreachable, ask
 from lmshooks.core.comparing import Outline
 from lmshooks.core.durations import spell
@@ -37,8 +38,8 @@ class Owed(NamedTuple):
     def __str__(self) -> str:
         if not (self.events or self.records):
             return "nothing is known to be owed"
-        parts = [f"{self.events} events"] if self.events else []
-        parts += [f"what is its own of {self.records} log records"] if self.records else []
+        parts = [many(self.events, "event")] if self.events else []
+        parts += [f"what is its own of {many(self.records, 'log record')}"] if self.records else []
         oldest = f", the oldest {spell(self.oldest_age)} old" if self.oldest_age is not None else ""
         return f"owed: {' and '.join(parts)}{oldest}"
 
@@ -127,7 +128,10 @@ def from_entries(entries: Sequence[Entry], now: float, topic: str) -> Applied:
         for name, entry in roster.items()
     }
     cadences = dict(part_record.epochs[-1][1]) if part_record.epochs else {}
-    note = "the state topic knows ids, windows and cadences: changes of urls, events and filters are not seen"
+    note = (
+        "the state topic knows ids, windows and cadences: changes of urls, events and filters are not seen, "
+        "nor is one that is switched off and holds what comes"
+    )
     return Applied(Outline("", subscriptions, {}, cadences), owed, f"the state topic {topic}", note)
 
 

@@ -23,7 +23,10 @@ class Unreachable(Exception):
 
 def ask(url: str, path: str, expected: str) -> dict[str, Any]:
     """The JSON object at a path of the daemon at `url`, which must have the member `expected`. Raises Unreachable."""
-    address = url.rstrip("/") + path
+    scheme, mark, _ = url.partition("://")
+    if mark and scheme not in ("http", "https"):
+        raise Unreachable(f"found {url}, expected an address such as http://hooks-0:9400")
+    address = ("" if mark else "http://") + url.rstrip("/") + path
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(address, timeout=5) as answer:
@@ -33,6 +36,7 @@ def ask(url: str, path: str, expected: str) -> dict[str, Any]:
         raise Unreachable(f"{address} answered {error.code}: is that an lmshooks daemon of this version?") from error
     except (OSError, ValueError) as error:
         why = getattr(error, "reason", error)
+        why = getattr(why, "strerror", None) or why
         raise Unreachable(f"no daemon answers at {address} ({why}): is it running, and is this its address?") from error
     if not isinstance(told, dict) or expected not in told:
         raise Unreachable(f"{address} answered something else: is that an lmshooks daemon?")

@@ -12,44 +12,54 @@ from typing import TYPE_CHECKING
 import click
 
 from lmshooks.cli import settings
+from lmshooks.cli.amounts import many
 
 if TYPE_CHECKING:
     from lmshooks.config import Loaded, Mistake
+
+
+ROWS = 200
+"""Of the table, at most: who wants all of them takes --json."""
 
 
 @click.command(
     epilog="""\b
 Examples:
   lmshooks check
+  lmshooks check --without-secrets             # in CI, where there are none
   lmshooks check --config /etc/lmshooks --json | jq -r '.mistakes[] | "\\(.file):\\(.line) \\(.path)"'
 
 \b
 A mistake names its file, line and column and shows the line; what may be secret is struck out (•••).
-Secrets are looked up too: run it where the daemon runs, or give it the same environment.
+Secrets are looked up too: run it where the daemon runs, give it the same environment, or leave them out.
 Exit status: 0 valid, 1 mistakes, 2 usage."""
 )
 @settings.config_option
+@settings.without_secrets_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
-def check(directory: Path, as_json: bool) -> None:
+def check(directory: Path, without_secrets: bool, as_json: bool) -> None:
     """Validate the configuration; every mistake with its line."""
     from lmshooks.config import ConfigurationMistakes, load
 
     try:
-        loaded = load(directory, os.environ)
+        loaded = load(directory, os.environ, secrets=not without_secrets)
     except ConfigurationMistakes as wrong:
         _tell(wrong.mistakes, as_json)
         sys.exit(1)
     configuration = loaded.configuration
     if as_json:
         ids = sorted(configuration.subscriptions)
-        told_all = {"valid": True, "version": configuration.version, "subscriptions": ids, "warnings": loaded.warnings}
+        version = None if without_secrets else configuration.version
+        told_all = {"valid": True, "version": version, "subscriptions": ids, "warnings": loaded.warnings}
         click.echo(json.dumps(told_all))
         return
     for warning in loaded.warnings:
         click.echo(f"warning: {warning}", err=True)
     if sys.stdout.isatty():
         _table(loaded)
-    click.echo(f"valid: {len(configuration.subscriptions)} subscriptions, version {configuration.version}")
+    # The version is a digest over the secrets, too.
+    rest = "its secrets were not looked up" if without_secrets else f"version {configuration.version}"
+    click.echo(f"valid: {many(len(configuration.subscriptions), 'subscription')}, {rest}")
 
 
 def _tell(mistakes: tuple[Mistake, ...], as_json: bool) -> None:
@@ -59,17 +69,22 @@ def _tell(mistakes: tuple[Mistake, ...], as_json: bool) -> None:
     for each in mistakes:
         where, _, rest = each.shown().partition(": ")
         click.echo(f"{click.style(where, bold=True)}: {rest}", err=True)
-    click.secho(f"{len(mistakes)} mistake{'s' * (len(mistakes) != 1)}", fg="red", err=True)
+    click.secho(many(len(mistakes), "mistake"), fg="red", err=True)
 
 
 def _table(loaded: Loaded) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("subscription", "account", "events", "window", "state")
-    for one in list(loaded.configuration.subscriptions.values())[:200]:
+    table = Table("subscription", "account", "events", "window", "state", box=box.SIMPLE_HEAD)
+    everybody = list(loaded.configuration.subscriptions.values())
+    for one in everybody[:ROWS]:
         state = "active" if one.active else "inactive"
         cells = (one.id, one.account, ", ".join(one.events), one.window, state)
         table.add_row(*(Text(cell) for cell in cells))
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    if len(everybody) > ROWS:
+        console.print(f"  and {len(everybody) - ROWS:,} more", style="dim")

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from lmshooks.cli.subject import Record
+from lmshooks.cli.amounts import many
+from lmshooks.cli.subject import MISSPELT, Record
 from lmshooks.cli.terminal import plain
 from lmshooks.contracts.shapes import MEMBERS
 from lmshooks.core.catalogue import Cadences
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1_000_000
 """Event ids that are compared, at most."""
-MISSPELT = 0.85
-"""How like one of ALM's names (0 to 1) a name must be to be taken for a slip; a producer's own are not."""
 
 
 class Finding(NamedTuple):
@@ -137,17 +136,13 @@ class Totals:
     def line(self, routed: bool) -> str:
         """One line for people."""
         said = [
-            f"{_many(self.events, 'event')} in {_many(self.records, 'record')}",
-            _many(self.dead_letters, "dead letter"),
+            f"{many(self.events, 'event')} in {many(self.records, 'record')}",
+            many(self.dead_letters, "dead letter"),
             f"{self.doubtful} doubtful",
         ]
         if routed:
             said.append(f"{self.unwanted} that nobody gets")
         return ", ".join(said)
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def show(findings: Sequence[Finding], routed: bool) -> None:

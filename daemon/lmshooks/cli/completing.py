@@ -23,7 +23,7 @@ def subscription_ids(ctx: click.Context, param: click.Parameter, incomplete: str
 
     directory = ctx.params.get("directory") or os.environ.get("LMSHOOKS_CONFIG") or "config"
     try:
-        known = load(Path(directory), os.environ).configuration.subscriptions
+        known = load(Path(directory), os.environ, secrets=False).configuration.subscriptions
     except (ConfigurationMistakes, OSError):
         return []
     return [CompletionItem(one.id, help=one.name or None) for one in known.values() if one.id.startswith(incomplete)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from lmshooks.cli import settings
+from lmshooks.cli import Guessing, settings
 from lmshooks.cli.completing import subscription_ids
 from lmshooks.cli.terminal import plain
 
@@ -68,6 +68,7 @@ class Letter(NamedTuple):
 
 @click.group(
     "dead-letters",
+    cls=Guessing,
     epilog="""\b
 Examples:
   lmshooks dead-letters list --reason rejected --subscription crm-completions

@@ -22,6 +22,7 @@ from click.core import ParameterSource
 
 from lmshooks import samples
 from lmshooks.cli import settings
+from lmshooks.cli.amounts import many, size
 from lmshooks.cli.completing import event_names
 
 WRONG, UNREACHABLE = 1, 2
@@ -256,11 +257,11 @@ def emit(
         click.echo(json.dumps(told | ({"error": error} if error else {})))
     else:
         click.echo(
-            f"{done.events} events in {done.records} records ({done.bytes / 1024:.0f} KiB) to {topic}: "
+            f"{many(done.events, 'event')} in {many(done.records, 'record')} ({size(done.bytes)}) to {topic}: "
             f"{took:.1f} s, {per_second:.0f} events/s"
         )
     if error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"Error: {error}", err=True)
     sys.exit(code)
 
 
@@ -277,7 +278,7 @@ def _check(file: IO[bytes], directory: Path, as_json: bool) -> int:
     if said:
         raise click.UsageError(f"--check writes nothing: take {', '.join(said)} away")
     routed = context.get_parameter_source("directory") is not ParameterSource.DEFAULT
-    check, totals = checking.Check(settings.loaded(directory) if routed else None), checking.Totals()
+    check, totals = checking.Check(settings.loaded(directory, secrets=False) if routed else None), checking.Totals()
     findings: list[checking.Finding] = []
     for line, value in checking.values_of(file.read()):
         found = check.look(line, value)

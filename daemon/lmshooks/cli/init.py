@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import click
 
 from lmshooks.cli import secret_files, settings
+from lmshooks.cli.amounts import many
 from lmshooks.cli.completing import event_names
 
 _DAEMON = """\
@@ -229,8 +229,8 @@ def _tell(directory: Path, answers: Answers, paths: list[Path], subscriptions: i
     for path in paths:
         secret = path.parent.name == "secrets" and path.name != ".gitignore"
         click.echo(f"wrote {path}{' (the signing secret, readable by its owner alone)' if secret else ''}")
-    click.echo(f"valid: {subscriptions} subscription{'s' * (subscriptions != 1)}")
-    config = "" if str(directory) == os.environ.get("LMSHOOKS_CONFIG", "config") else f" --config {directory}"
+    click.echo(f"valid: {many(subscriptions, 'subscription')}")
+    config = settings.shown(directory)
     parts = urlsplit(answers.url)
     click.echo("next:")
     if _loopback(parts.hostname or ""):

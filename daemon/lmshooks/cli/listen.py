@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 import orjson
 
+from lmshooks.cli.amounts import many
 from lmshooks.cli.terminal import plain
 from lmshooks.core.signing import BadSecret, parse_secret
 from lmshooks.listener import Answers, Listener, Received
@@ -198,9 +199,9 @@ def listen(
 
     async def main() -> Listener:
         listener = Listener(host, port, secrets=secrets, answers=answers, on_request=show)
-        checking = (
-            f"verifying with {len(secrets)} secret(s)" if secrets else "not verifying signatures (no secret given)"
-        )
+        checking = "not verifying signatures (no secret given)"
+        if secrets:
+            checking = f"verifying with {many(len(secrets), 'secret')}"
         await _serve(listener, lambda: click.echo(f"listening on {listener.url}, {checking}; Ctrl-C stops", err=True))
         return listener
 
@@ -209,9 +210,8 @@ def listen(
     except OSError as error:
         raise click.ClickException(f"{host}:{port}: {error.strerror or error}; choose another with --port") from None
     answered = ", ".join(f"{number} x {status}" for status, number in sorted(counts.statuses.items())) or "nothing"
-    click.echo(
-        f"stopped; {counts.requests} request(s), {counts.unverified} not verified; answered {answered}", err=True
-    )
+    came = many(counts.requests, "request")
+    click.echo(f"stopped; {came}, {counts.unverified} not verified; answered {answered}", err=True)
 
 
 def _run(main: Callable[[], Any]) -> Listener:

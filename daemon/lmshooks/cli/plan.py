@@ -45,7 +45,7 @@ Examples:
   lmshooks plan --config new --json | jq .removed
   lmshooks plan --against deployed           # two folders; nothing needs to run
 In CI, before a merge:
-  lmshooks plan --config config --against base/config || [ $? -eq 2 ]""",
+  lmshooks plan --config config --against base/config --without-secrets || [ $? -eq 2 ]""",
 )
 @settings.config_option
 @url_option
@@ -55,8 +55,11 @@ In CI, before a merge:
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="Against another folder: no daemon and no Kafka is asked.",
 )
+@settings.without_secrets_option
 @click.option("--json", "as_json", is_flag=True, help="For programs: one JSON object.")
-def plan(directory: Path, url: str | None, state: bool, against: Path | None, as_json: bool) -> None:
+def plan(
+    directory: Path, url: str | None, state: bool, against: Path | None, without_secrets: bool, as_json: bool
+) -> None:
     """Show what a change of configuration would do, before it is done.
 
     Which subscriptions are added, changed (and in which fields), removed, switched on or off, or moved to another
@@ -67,9 +70,14 @@ def plan(directory: Path, url: str | None, state: bool, against: Path | None, as
     """
     if (state, url is not None, against is not None).count(True) > 1:
         raise _Mistaken("one of --url, --state and --against at a time")
-    loaded = settings.loaded(directory)
+    if without_secrets and against is None:
+        raise _Mistaken("--without-secrets needs --against: a daemon has secrets, and would differ in each")
+    loaded = settings.loaded(directory, secrets=not without_secrets)
     try:
-        applied = _applied(loaded, directory, url, state, against)
+        if against is not None:
+            applied = _of_folder(against, not without_secrets)
+        else:
+            applied = _applied(loaded, directory, url, state)
     except Unreachable as error:
         raise click.ClickException(str(error)) from None
     told = Told.of(loaded, applied)
@@ -80,13 +88,18 @@ def plan(directory: Path, url: str | None, state: bool, against: Path | None, as
     sys.exit(CHANGES if told.changes else NOTHING)
 
 
-def _applied(loaded: Loaded, directory: Path, url: str | None, state: bool, against: Path | None) -> Applied:
-    from lmshooks.cli.applied import Applied, of_daemon, of_state
+def _of_folder(against: Path, secrets: bool) -> Applied:
+    from lmshooks.cli.applied import Applied
     from lmshooks.core.comparing import outline_of
 
-    if against is not None:
-        other = settings.loaded(against).configuration
-        return Applied(outline_of(other), None, f"{against} (configuration {other.version})")
+    other = settings.loaded(against, secrets=secrets).configuration
+    about = f"configuration {other.version}" if secrets else "secrets are compared by their references"
+    return Applied(outline_of(other), None, f"{against} ({about})")
+
+
+def _applied(loaded: Loaded, directory: Path, url: str | None, state: bool) -> Applied:
+    from lmshooks.cli.applied import of_daemon, of_state
+
     if not state:
         try:
             return of_daemon(url or address(directory))
@@ -207,7 +220,8 @@ class Told(NamedTuple):
     def summary(self) -> str:
         """The last line."""
         if not self.changes:
-            return "plan: nothing changes"
+            whole = bool(self.applied.outline.version)
+            return "plan: nothing changes" + ("" if whole else ", as far as the state topic can tell")
         plan = self.plan
         counts = {
             "added": plan.added, "changed": plan.changed, "removed": plan.removed, "switched on": plan.activated,

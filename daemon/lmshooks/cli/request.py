@@ -23,6 +23,8 @@ class Request(NamedTuple):
     body: bytes
     secret: frozenset[str]
     """The names, in lower case, of headers that hold a secret."""
+    tls: tuple[tuple[str, str], ...] = ()
+    """The files that TLS takes, by curl's options."""
 
     def shown(self, show_secrets: bool) -> list[tuple[str, str]]:
         """The headers; of a secret one only its scheme (`Bearer`), unless they are to be shown."""
@@ -39,6 +41,7 @@ class Request(NamedTuple):
     def curl(self, show_secrets: bool) -> str:
         """A command for a POSIX shell."""
         parts = ["curl --include --request POST", shlex.quote(self.url)]
+        parts += [f"{option} {shlex.quote(path)}" for option, path in self.tls]
         for name, value in self.shown(show_secrets):
             if name.lower() not in ("host", "content-length"):
                 parts.append(f"--header {shlex.quote(f'{name}: {value}')}")
@@ -60,7 +63,9 @@ def request_of(subscription: Subscription, partition: Partition, event: Event) -
     endpoint = subscription.endpoint
     headers = headers_of(endpoint, delivery.id, 1, body, time.time())
     whole = (("Host", _host(endpoint.url)), *headers.items(), ("Content-Length", str(len(body))))
-    return Request(delivery.id, endpoint.url, whole, body, secret_headers(endpoint))
+    files = (("--cacert", endpoint.ca_file), ("--cert", endpoint.cert_file), ("--key", endpoint.key_file))
+    tls = tuple((option, path) for option, path in files if path is not None)
+    return Request(delivery.id, endpoint.url, whole, body, secret_headers(endpoint), tls)
 
 
 def secret_headers(endpoint: Endpoint) -> frozenset[str]:

@@ -44,17 +44,18 @@ def resume(ids: tuple[str, ...], directory: Path, everything: bool) -> None:
     """
     if everything == bool(ids):
         raise click.UsageError("name the subscriptions, or all of them with --all")
-    loaded = settings.loaded(directory)
-    known = loaded.configuration.subscriptions
+    # Whoever resumes needs to reach Kafka, not to know what signs.
+    configuration = settings.loaded(directory, secrets=False).configuration
+    known = configuration.subscriptions
     for each in ids:
-        settings.subscription(loaded.configuration, directory, each)
+        settings.subscription(configuration, directory, each)
     chosen = sorted(known) if everything else list(dict.fromkeys(ids))
     if not chosen:
         raise click.ClickException(f"there is no subscription in {directory}")
-    kafka = loaded.daemon.kafka
+    kafka = settings.kafka(directory)
     if failure := asyncio.run(write(kafka, chosen, time.time())):
         click.echo(
-            f"error: not confirmed by {kafka.bootstrap_servers}: {failure}; try again, repeating is harmless", err=True
+            f"Error: not confirmed by {kafka.bootstrap_servers}: {failure}; try again, repeating is harmless", err=True
         )
         sys.exit(UNREACHABLE)
     for each in chosen:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from lmshooks.cli.amounts import many
 from lmshooks.cli.terminal import plain
 from lmshooks.core.durations import spell
 
@@ -51,8 +52,8 @@ def console() -> Console:
 def _about(told: dict[str, Any]) -> Text:
     return Text(
         f"{told['instance']}, version {told['version']}, configuration {told['configuration'][:12]}: "
-        f"{told['posts']} requests out ({told['failing_posts']} to failing endpoints), "
-        f"{told['memory'] / 1024 / 1024:.1f} MiB of events, {told['lag']} records of lag",
+        f"{many(told['posts'], 'request')} out ({told['failing_posts']} to failing endpoints), "
+        f"{told['memory'] / 1024 / 1024:.1f} MiB of events, {many(told['lag'], 'record')} of lag",
         "dim",
     )
 
@@ -82,8 +83,8 @@ def _indented(text: Text, by: int) -> Padding:
 
 def _owed(each: dict[str, Any]) -> str:
     oldest = "" if each["oldest_owed_age"] is None else f", the oldest {spell(each['oldest_owed_age'])} old"
-    unseen = f" and what is its own of {each['unseen']} records" if each["unseen"] else ""
-    return f"owed {each['owed']} events{unseen}{oldest}"
+    unseen = f" and what is its own of {many(each['unseen'], 'record')}" if each["unseen"] else ""
+    return f"owed {many(each['owed'], 'event')}{unseen}{oldest}"
 
 
 def _more(rows: list[Any], shown: int) -> list[RenderableType]:

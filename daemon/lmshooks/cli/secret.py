@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lmshooks.cli import secret_files, settings
+from lmshooks.cli import Guessing, secret_files, settings
 from lmshooks.cli.completing import subscription_ids
 from lmshooks.core.signing import LONGEST, SHORTEST, TOLERANCE, BadSecret, parse_secret, sign
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 @click.group(
+    cls=Guessing,
     epilog="""\b
 The life of a secret:
   lmshooks secret make --file config/secrets/crm        # in the YAML: secrets: [{file: secrets/crm}]
   lmshooks secret export crm-completions --file for-the-owner.json
-  lmshooks secret rotate config/secrets/crm             # says what to do next, step by step"""
+  lmshooks secret rotate config/secrets/crm             # says what to do next, step by step""",
 )
 def secret() -> None:
     """Make, rotate and hand over the secrets that sign deliveries (Standard Webhooks, whsec_)."""
@@ -134,10 +135,17 @@ def rotate(file: Path, directory: Path, finish: bool) -> None:
     users = _users(directory, old)
     named = _relative(file, directory), _relative(upcoming, directory)
     if not finish:
-        _begin(upcoming, users, named, file)
+        if upcoming.exists():
+            raise click.ClickException(
+                f"{upcoming} is there already, so a rotation is under way: end it with "
+                f"`lmshooks secret rotate {file}{settings.shown(directory)} --finish`"
+            )
+        _begin(upcoming, users, named, file, settings.shown(directory))
         return
     if not upcoming.exists():
-        raise click.ClickException(f"{upcoming} is not there: begin with `lmshooks secret rotate {file}`")
+        raise click.ClickException(
+            f"{upcoming} is not there: begin with `lmshooks secret rotate {file}{settings.shown(directory)}`"
+        )
     new = _key(upcoming)
     # Before the owner's listener has seen both, one that knows the old secret alone would refuse everything.
     alone = [one.id for one in users if new not in _keys(one)]
@@ -153,16 +161,17 @@ def rotate(file: Path, directory: Path, finish: bool) -> None:
     click.echo(f"  2. then: rm {upcoming}")
 
 
-def _begin(upcoming: Path, users: list[Subscription], named: tuple[str, str], file: Path) -> None:
+def _begin(upcoming: Path, users: list[Subscription], named: tuple[str, str], file: Path, config: str) -> None:
     secret_files.create(upcoming, f"{secret_files.make(32)}\n")
     ids = ", ".join(one.id for one in users)
     click.echo(f"wrote {upcoming} (readable by its owner alone). What is to be done now:")
     click.echo(f"  1. sign with both, in {ids or 'the subscription'}; the daemon takes it at once:")
     click.echo(f"       secrets: [{{file: {named[1]}}}, {{file: {named[0]}}}]")
     click.echo("  2. hand the new one to the listener's owner:")
-    click.echo(f"       lmshooks secret export {users[0].id if users else 'SUBSCRIPTION_ID'} --file for-the-owner.json")
+    of = users[0].id if users else "SUBSCRIPTION_ID"
+    click.echo(f"       lmshooks secret export {of}{config} --file for-the-owner.json")
     click.echo("  3. when the owner verifies with it:")
-    click.echo(f"       lmshooks secret rotate {file} --finish")
+    click.echo(f"       lmshooks secret rotate {file}{config} --finish")
 
 
 def _key(file: Path) -> bytes:

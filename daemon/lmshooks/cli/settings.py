@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +33,17 @@ config_option = click.option(
     help="The folder of daemon.yaml and subscriptions/ (also LMSHOOKS_CONFIG).",
 )
 
+without_secrets_option = click.option(
+    "--without-secrets", is_flag=True, help="Look no secret up, where there are none: in CI, or on a desk."
+)
 
-def loaded(directory: Path) -> Loaded:
-    """The configuration; every mistake in it ends the command, with its line."""
+
+def loaded(directory: Path, *, secrets: bool = True) -> Loaded:
+    """The configuration; every mistake in it ends the command, with its line. Without `secrets` none is looked up."""
     from lmshooks.config import ConfigurationMistakes, load
 
     try:
-        return load(directory, os.environ)
+        return load(directory, os.environ, secrets=secrets)
     except ConfigurationMistakes as mistakes:
         raise click.ClickException(mistakes.shown()) from None
 
@@ -69,10 +74,19 @@ def admin_address(directory: Path) -> tuple[str, int]:
     return found
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """` (did you mean X?)`, or nothing where nothing is near."""
+def shown(directory: Path) -> str:
+    """` --config DIR` for a command that is told to type; nothing where the folder is the one that is taken anyway."""
+    return (
+        ""
+        if str(directory) == os.environ.get("LMSHOOKS_CONFIG", "config")
+        else f" --config {shlex.quote(str(directory))}"
+    )
+
+
+def nearest(name: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """` (did you mean X?)`, or nothing where nothing is as near as `likeness`, from 0 to 1."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, 1, 0.5) or difflib.get_close_matches(name.upper(), names, 1, 0.5)
+    close = [one for spelt in (name, name.upper()) for one in difflib.get_close_matches(spelt, names, 1, likeness)]
     return f" (did you mean {close[0]}?)" if close else ""
 
 

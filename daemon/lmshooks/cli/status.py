@@ -54,7 +54,7 @@ def status(directory: Path, url: str | None, short: bool, watch: bool, every: fl
     try:
         told = fetch(url)
     except Unreachable as error:
-        click.echo(json.dumps({"ok": False, "error": str(error)}) if as_json else f"error: {error}", err=not as_json)
+        click.echo(json.dumps({"ok": False, "error": str(error)}) if as_json else f"Error: {error}", err=not as_json)
         sys.exit(UNREACHABLE)
     if as_json:
         click.echo(json.dumps(told, indent=2))

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from lmshooks.cli import settings
+from lmshooks.cli.amounts import many
 from lmshooks.cli.completing import event_names
 from lmshooks.core.catalogue import CATALOGUE
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from lmshooks.adapters.kafka_client import KafkaSettings
     from lmshooks.core.events import Bad, Good
     from lmshooks.core.positions import Partition
+
+MISSPELT = 0.85
+"""How like one of ALM's names (0 to 1) a name must be to be taken for a slip; a producer's own are not."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -111,7 +115,9 @@ def sample(topic: str, name: str, account: str, changes: Sequence[str], limit: i
     for change in changes:
         _change(made, change)
     value = json.dumps(samples.bare(identity, made), separators=(",", ":")).encode()
-    known = "a sample" if name in CATALOGUE else "a sample; the name is not in the catalogue"
+    known = "a sample"
+    if name not in CATALOGUE:
+        known += f"; the name is not in the catalogue{settings.nearest(name, CATALOGUE, MISSPELT)}"
     return _parsed(topic, 0, Record(0, int(now * 1000), value), limit, known)
 
 
@@ -158,7 +164,6 @@ def _of_log(kafka: KafkaSettings, place: Place, limit: int) -> Subject:
     good = [pair for pair in found.good if pair[0].position[1] == place.event]
     bad = [one for one in found.bad if one[0] == place.event]
     if not good and not bad:
-        raise click.ClickException(
-            f"the record at {where} has {len(found.good) + len(found.bad)} events: there is no index {place.event}"
-        )
+        held = many(len(found.good) + len(found.bad), "event")
+        raise click.ClickException(f"the record at {where} has {held}: there is no index {place.event}")
     return found._replace(good=good, bad=bad, source=f"{where}/{place.event}")

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import click
 
 from lmshooks.cli import settings
+from lmshooks.cli.amounts import many
 from lmshooks.cli.completing import subscription_ids
 from lmshooks.cli.subject import Subject, event_options, sample, subject_of
 from lmshooks.cli.terminal import plain
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 DELIVERED, NOT_DELIVERED = 0, 1
 _TRIES = 200
 """Samples that are made until one passes the subscription's filter."""
+
+_LOOK = {
+    "dns": "is the host of its url spelt right, and does this machine's resolver know it?",
+    "connect": "does it run there, and may this machine reach it? `lmshooks listen` is a listener to try with",
+    "tls": "does it speak TLS at that port, under this name? tls.ca_file names an authority of your own",
+    "timeout": "it is slow, or it hangs; timeouts.total in its entry says how long it has",
+    "401": "do both sides have the same secret? `lmshooks secret export` tells its owner all that verifying takes",
+    "403": "do both sides have the same credentials?",
+    "404": "is the path of its url spelt right?",
+    "405": "does it take POST at that path?",
+}
+"""By why there was no answer, or by the answer's status."""
 
 
 @click.command(
@@ -71,7 +84,7 @@ def test(
         why = (
             subject.bad[0][2]
             if subject.bad
-            else f"it has {len(subject.good)} events, expected one (with --at, an index)"
+            else f"it has {many(len(subject.good), 'event')}, expected one (with --at, an index)"
         )
         raise click.ClickException(f"{subject.source} cannot be sent: {why}")
     event, parsed = subject.good[0]
@@ -156,6 +169,15 @@ class Trial(NamedTuple):
                     f"after {spell(policy.horizon)} of nothing but failure, suspend the subscription"
                 )
 
+    def hint(self) -> str:
+        """Where to look first, where that can be told from what came."""
+        status = self.outcome.status
+        if status is None:
+            return _LOOK.get(str(self.outcome.failure), "")
+        if 300 <= status < 400:
+            return "redirects are not followed: the url is to be where it ends"
+        return _LOOK.get(str(status), "")
+
     def show(self, one: Subscription, notes: Sequence[str], show_secrets: bool) -> None:
         """For people."""
         from rich.console import Console
@@ -180,6 +202,8 @@ class Trial(NamedTuple):
                 print(f"  < {plain(line)}")
         else:
             console.print(Text(f"  no answer ({outcome.failure}): {outcome.detail}", "bold red"))
+        if hint := self.hint():
+            console.print(Text(f"  look: {hint}", "bold"))
         print()
         spans = [f"{name} {_ms(span)}" for name, span in self.phases.spans().items()]
         to = f" to {self.phases.address}" if self.phases.address else ""
@@ -207,6 +231,7 @@ class Trial(NamedTuple):
                 "body": outcome.detail if outcome.status is not None else None,
             },
             "failure": outcome.failure,
+            "look": self.hint() or None,
             "why": outcome.detail if outcome.status is None else None,
             "address": phases.address,
             "phases": {name.replace(" ", "_"): round(span, 6) for name, span in phases.spans().items()},

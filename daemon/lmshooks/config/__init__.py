@@ -31,14 +31,15 @@ def __getattr__(name: str) -> type:
     raise AttributeError(name)
 
 
-def load(directory: Path, environ: Mapping[str, str]) -> Loaded:
+def load(directory: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loaded:
     """Read the folder; secrets come from `environ` and from files named relative to the folder.
 
-    Raises ConfigurationMistakes with all of them.
+    Without `secrets` none is looked up: what is read so tells who gets what, and signs nothing. Raises
+    ConfigurationMistakes with all of them.
     """
     from lmshooks.config import loading
 
-    return loading.load(directory, environ)
+    return loading.load(directory, environ, secrets=secrets)
 
 
 def load_daemon(directory: Path, environ: Mapping[str, str]) -> DaemonSettings:

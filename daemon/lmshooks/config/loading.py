@@ -38,16 +38,17 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-def load(directory: Path, environ: Mapping[str, str]) -> Loaded:
+def load(directory: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loaded:
     """Read the folder; secrets come from `environ` and from files named relative to the folder.
 
-    Raises ConfigurationMistakes with all of them.
+    Without `secrets` none is looked up, and each reference stands for itself. Raises ConfigurationMistakes with all of
+    them.
     """
     collecting = gc.isenabled()
     # What is made here lives on or is freed at once: looking for garbage among it takes long.
     gc.disable()
     try:
-        return _Load(directory, environ).result()
+        return _Load(directory, environ, secrets).result()
     finally:
         if collecting:
             gc.enable()
@@ -65,9 +66,9 @@ def load_daemon(directory: Path, environ: Mapping[str, str]) -> DaemonSettings:
 class _Load:
     """One reading of the folder: what was found so far, and what is wrong."""
 
-    def __init__(self, directory: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environ: Mapping[str, str], secrets: bool = True) -> None:
         self._directory = directory
-        self._reading = Reading(environ, directory)
+        self._reading = Reading(environ, directory, secrets)
         self._bounds = Bounds()
         self.mistakes: list[Mistake] = []
         self._warnings: list[str] = []

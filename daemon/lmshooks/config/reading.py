@@ -18,6 +18,8 @@ class Reading:
 
     environ: Mapping[str, str]
     directory: Path
+    secrets: bool = True
+    """Whether secrets are looked up. Where not, each reference stands for itself."""
     allow_http: bool = True
     windows: frozenset[str] | None = None
     """Names; None where they are not known."""

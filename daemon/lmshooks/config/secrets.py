@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ SCHEMA = {
 
 
 def referred(value: Any, reading: Reading) -> str:
-    """What `{env: NAME}` or `{file: PATH}` names. What stands there instead is never printed."""
+    """What `{env: NAME}` or `{file: PATH}` names; the reference itself where secrets are not looked up.
+
+    What stands there instead of one is never printed.
+    """
     if not isinstance(value, dict):
         raise Wrong(REFERENCE, "a list" if isinstance(value, list) else "a secret written out", _HINT)
     if len(value) != 1 or next(iter(value)) not in ("env", "file"):
@@ -36,6 +40,8 @@ def referred(value: Any, reading: Reading) -> str:
     ((kind, name),) = value.items()
     if not isinstance(name, str) or not name:
         raise Wrong("a name" if kind == "env" else "a path", at=(kind,))
+    if not reading.secrets:
+        return f"{kind}: {name}"
     found = _environment(name, reading) if kind == "env" else _content(name, reading)
     # Secrets become headers: a line break in one would end the header early.
     if not found.isprintable():
@@ -78,6 +84,8 @@ def _read(path: Path) -> tuple[str, str]:
 
 def _key(value: Any, reading: Reading) -> bytes:
     found = referred(value, reading)
+    if not reading.secrets:
+        return reading.share(sha256(found.encode()).digest())
     try:
         return reading.share(parse_secret(found))
     except ValueError as why:
