@@ -18,13 +18,13 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from json import JSONDecoder
 from typing import Any, NamedTuple, Protocol
 
 from orjson import JSONDecodeError
 from orjson import loads as _loads
 
 from lmshooks.core.positions import Position
+from lmshooks.core.spans import elements_of, members_of, past_space, without
 
 
 class LetterReason(StrEnum):
@@ -285,7 +285,7 @@ def _wrong(event: Any, raw: bytes) -> str | None:
     if not doubtful and (_BACKSLASH not in raw or _ESCAPED_LETTER.search(raw) is None):
         return None
     try:
-        names = [member.name for member in _members(raw.decode(), 0)]
+        names = [member.name for member in members_of(raw.decode(), 0)]
     except RecursionError:
         return "event is nested too deeply"
     for twice in ("eventId", "eventName"):
@@ -327,20 +327,6 @@ def _kind(value: Any) -> str:
 
 # -------------------------------------------------------------------------------------------------------- slow path
 
-# Numbers stay text: an integer of more than 4,300 digits would be an error here, and their values are not wanted.
-_decoder = JSONDecoder(parse_int=str, parse_float=str)
-_skip = re.compile(r"[ \t\r\n]*").match
-
-
-class _Member(NamedTuple):
-    name: str
-    start: int
-    """Where its name begins."""
-    value: int
-    """Where its value begins."""
-    end: int
-    """Just past its value."""
-
 
 def _slow(record: Record, value: bytes, event_bytes: int) -> tuple[Good, Bad]:
     """Any record: what orjson accepts is JSON, and the standard library's scanner knows where the values end."""
@@ -351,9 +337,9 @@ def _slow(record: Record, value: bytes, event_bytes: int) -> tuple[Good, Bad]:
     if not isinstance(parsed, dict):
         raise Malformed(f"record is {_kind(parsed)}, expected an object")
     text = value.decode()
-    begin = _past(text, 0)
+    begin = past_space(text, 0)
     try:
-        members = _members(text, begin)
+        members = members_of(text, begin)
         names = [member.name for member in members]
         for name in ("accountId", "events"):
             if names.count(name) > 1:
@@ -363,7 +349,7 @@ def _slow(record: Record, value: bytes, event_bytes: int) -> tuple[Good, Bad]:
         place = names.index("accountId")
         account, account_json = _account(parsed["accountId"], text[members[place].value : members[place].end])
         if "events" not in names:
-            raw = _without(text, begin, members, place)
+            raw = without(text, begin, members, place)
             del parsed["accountId"]
             return _events(record, account, account_json, [(raw, parsed)], event_bytes)
         for name in names:
@@ -374,7 +360,7 @@ def _slow(record: Record, value: bytes, event_bytes: int) -> tuple[Good, Bad]:
             raise Malformed(f"events is {_kind(events)}, expected an array")
         if not events:
             raise Malformed("events is empty, expected one event or more")
-        raws = _elements(text, members[names.index("events")].value)
+        raws = elements_of(text, members[names.index("events")].value)
     except RecursionError:
         raise Malformed("record is nested too deeply") from None
     return _events(record, account, account_json, list(zip(raws, events, strict=True)), event_bytes)
@@ -390,49 +376,3 @@ def _account(value: Any, token: str) -> tuple[str, bytes]:
         found = "a number with a fraction or exponent" if type(value) in (int, float) else _kind(value)
         raise Malformed(f"accountId is {found}, expected an integer or a string that is not empty")
     return token, token.encode()
-
-
-def _past(text: str, at: int) -> int:
-    """Just past the white space at a place."""
-    found = _skip(text, at)
-    return at if found is None else found.end()
-
-
-def _members(text: str, at: int) -> list[_Member]:
-    """The members of the object that begins at a place in text that is JSON."""
-    found: list[_Member] = []
-    at = _past(text, at + 1)
-    while text[at] != "}":
-        start = at
-        name, at = _decoder.raw_decode(text, start)
-        value = _past(text, _past(text, at) + 1)
-        _, end = _decoder.raw_decode(text, value)
-        found.append(_Member(name, start, value, end))
-        at = _past(text, end)
-        if text[at] == ",":
-            at = _past(text, at + 1)
-    return found
-
-
-def _elements(text: str, at: int) -> list[bytes]:
-    """The bytes of each element of the array that begins at a place in text that is JSON."""
-    found: list[bytes] = []
-    at = _past(text, at + 1)
-    while text[at] != "]":
-        _, end = _decoder.raw_decode(text, at)
-        found.append(text[at:end].encode())
-        at = _past(text, end)
-        if text[at] == ",":
-            at = _past(text, at + 1)
-    return found
-
-
-def _without(text: str, begin: int, members: list[_Member], place: int) -> bytes:
-    """The object's bytes without one of its members and the one comma beside it."""
-    member = members[place]
-    start, end = member.start, member.end
-    if place > 0:
-        start = text.index(",", members[place - 1].end)
-    elif len(members) > 1:
-        end = text.index(",", end) + 1
-    return (text[begin:start] + text[end:].rstrip(" \t\r\n")).encode()
