@@ -39,7 +39,6 @@ WINDOW = 20
 RATE = 12.0
 """Events a second."""
 ACCOUNTS = (1010, 2020, 3030, 4040)
-_READY = 60.0
 
 
 @click.command(

@@ -112,7 +112,6 @@ class Ownership:
         self.look_due = 0.0
         self.hurried = False
         self.clean = False
-        self.roster_durable = False
         self.store = Store(self.partition, -1, 0)
 
     # the claim
@@ -130,7 +129,7 @@ class Ownership:
     def claim_seen(self, offset: int, nonce: str, now: float) -> bool:
         """A claim on the partition was read: ours begins the tenure (true: take over), any other ends it."""
         if self.state is State.CLAIMING:
-            return nonce == self.nonce
+            return nonce == self.nonce != ""  # between two claims of ours, nobody's is ours
         if self.state in HELD or offset == self.tenure:
             return False
         self.context.facts.append(Superseded(self.partition, self.tenure))

@@ -45,7 +45,6 @@ class Failure(StrEnum):
     """3xx: never followed."""
     STATUS = "status"
     """An answer that is no success and no redirect."""
-    PROXY = "proxy"
     OTHER = "other"
 
 
