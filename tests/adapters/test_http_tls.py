@@ -1,5 +1,6 @@
 """Whom does a POST over TLS trust?"""
 
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,10 +11,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from lmshooks.adapters.egress import Guard, socket_factory
+from lmshooks.adapters.http import Poster
+from lmshooks.adapters.resolving import Resolver
 from lmshooks.core.retrying import Failure
 from lmshooks.core.subscriptions import Endpoint
 from lmshooks.listener import Listener
-from tests.adapters.answering import BODY, EITHER_LOOP, answer, event_loop_policy, poster, raw, take
+from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, answer, event_loop_policy, poster, raw, take
 
 __all__ = ["event_loop_policy", "poster"]
 
@@ -21,7 +25,7 @@ pytestmark = EITHER_LOOP
 
 
 class Authority:
-    """A certificate authority of its own, and a server certificate for 127.0.0.1."""
+    """A certificate authority of its own, and a server certificate for 127.0.0.1 and `endpoint.test`."""
 
     def __init__(self, folder, name):
         key = ec.generate_private_key(ec.SECP256R1())
@@ -31,8 +35,8 @@ class Authority:
         self.file.write_bytes(root.public_bytes(serialization.Encoding.PEM))
         server = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "server")])
-        address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-        leaf = self._certificate(subject, issuer, server, key, address)
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("endpoint.test")])
+        leaf = self._certificate(subject, issuer, server, key, names)
         chain = folder / f"{name}-server.pem"
         private = server.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -58,6 +62,22 @@ async def test_a_certificate_of_the_endpoints_own_authority_is_trusted(poster, t
     async with Listener(tls=authority.context) as listener:
         outcome = await poster.post(Endpoint(listener.url, ca_file=str(authority.file)), "m", 1, BODY)
     assert (outcome.status, outcome.failure) == (200, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "failure"), [("endpoint.test", None), ("endpoint.test.", None), ("other.test", Failure.TLS)]
+)
+async def test_a_certificate_holds_for_its_names_with_and_without_the_dot_of_the_root(name, failure, tmp_path):
+    authority = Authority(tmp_path, "ours")
+    local = Resolver(lambda host, port, *_: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))])
+    poster = Poster(socket_factory(Guard(LOCAL)), resolver=local)
+    try:
+        async with Listener(tls=authority.context) as listener:
+            endpoint = Endpoint(f"https://{name}:{listener.port}/", ca_file=str(authority.file))
+            outcome = await poster.post(endpoint, "m", 1, BODY)
+    finally:
+        await poster.close()
+    assert (outcome.status, outcome.failure) == (None if failure else 200, failure)
 
 
 async def test_a_certificate_of_another_authority_is_not(poster, tmp_path):

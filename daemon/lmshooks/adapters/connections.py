@@ -289,7 +289,7 @@ class Connections:
                 lambda: Connection(self, origin) if phases is None else Watched(self, origin, phases),
                 sock=connected,
                 ssl=origin.tls,
-                server_hostname=origin.host if origin.tls is not None else None,
+                server_hostname=origin.host.rstrip(".") if origin.tls is not None else None,
             )
         except BaseException:
             connected.close()
