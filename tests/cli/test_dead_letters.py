@@ -83,7 +83,7 @@ async def test_they_can_be_narrowed(folder: Path) -> None:
     assert await places("--count", "2") == ["3", "4"]
     assert await places("--since", "1h") == ["1", "2", "3", "4"]
     none = await run("list", "--config", folder, "--since", "0s")
-    assert none.exit_code == 1 and "no dead letter in" in none.output
+    assert none.exit_code == 1 and "no such dead letter in" in none.output
     assert (await run("list", "--config", folder, "--since", "soon")).exit_code == 2
 
 

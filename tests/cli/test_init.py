@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
@@ -11,11 +12,13 @@ import sys
 import time
 from pathlib import Path
 
+import jsonschema
 import pytest
+import yaml
 from click.testing import CliRunner, Result
 
 from lmshooks.cli.init import init
-from lmshooks.config import load
+from lmshooks.config import load, schemas
 from lmshooks.core.subscriptions import SignatureAuth
 
 
@@ -45,7 +48,7 @@ def test_options_are_enough_and_what_is_written_is_valid(tmp_path: Path) -> None
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
     assert secret.read_text().strip() not in result.output
     assert "*" in (folder / "secrets" / ".gitignore").read_text().splitlines()
-    assert len((folder / "subscriptions" / "crm.yaml").read_text().splitlines()) == 10
+    assert len((folder / "subscriptions" / "crm.yaml").read_text().splitlines()) == 11
 
 
 def test_the_next_commands_are_told_as_they_are_to_be_typed(tmp_path: Path) -> None:
@@ -113,6 +116,26 @@ def test_what_would_not_be_valid_is_not_left_behind(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_what_would_not_be_valid_leaves_no_folder_behind_either(tmp_path: Path) -> None:
+    result = run(tmp_path / "a" / "b", "--account", "1", "--url", "htp://x", "--id", "x")
+    assert result.exit_code == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_an_editor_finds_the_schema_of_each_file(tmp_path: Path) -> None:
+    assert run(tmp_path, *LOCAL).exit_code == 0
+    for file, kind in (("daemon.yaml", "daemon"), ("subscriptions/first.yaml", "subscriptions")):
+        text = (tmp_path / file).read_text()
+        named = text.splitlines()[0].removeprefix("# yaml-language-server: $schema=")
+        found = json.loads((tmp_path / file).parent.joinpath(named).read_text())
+        assert found == json.loads(schemas.text(kind))
+        jsonschema.validate(yaml.safe_load(text), found)
+
+
+def test_an_event_name_that_looks_misspelt_is_told(tmp_path: Path) -> None:
+    result = run(tmp_path, *LOCAL, "--event", "COURSE_COMPLETD")
+    assert result.exit_code == 0 and "did you mean COURSE_COMPLETED?" in result.stderr
+
+
 def test_where_nobody_can_be_asked_what_is_missing_is_named(tmp_path: Path) -> None:
     result = run(tmp_path, "--account", "1010")
     assert result.exit_code == 2
@@ -132,10 +155,12 @@ def test_at_a_terminal_it_asks_with_defaults(tmp_path: Path) -> None:
     try:
         for question, answer in (
             ("Account id", "*"),
-            ("URL of the listener", "https://crm.example.com/h"),
+            ("URL of the listener", "crm.example.com/h"),
+            ("Error: found 'crm.example.com/h', expected a URL", "https://crm.example.com/h"),
             ("Id of the subscription [crm-example-com]", ""),
             ("Events, names or globs [COURSE_*]", "COURSE_COMPLETED, LEARNER_PROGRESS"),
-            ("Authentication (signature, none) [signature]", ""),
+            ("Authentication (signature, none) [signature]", "signed"),
+            ("Error: 'signed' is not one of", ""),
             ("Kafka's address [localhost:9092]", ""),
             ("Source topic [lms.events]", "events"),
         ):

@@ -120,6 +120,23 @@ def test_the_one_line_alone_is_for_scripts() -> None:
     )
 
 
+def test_who_is_in_no_row_is_counted() -> None:
+    with daemon(stats(IDLE)) as url:
+        assert "  2 subscriptions are idle: nothing owed, nothing out" in run("--url", url).output.splitlines()
+    with daemon(stats()._replace(configured=1)) as url:
+        said = run("--url", url).output
+    assert "\nSubscriptions\n  1 subscription is idle: nothing owed, nothing out\n" in said
+    with daemon(stats(IDLE._replace(state="orphaned"))._replace(configured=0)) as url:
+        assert "idle:" not in run("--url", url).output
+
+
+def test_lines_that_nobody_watches_end_where_their_text_does() -> None:
+    with daemon(stats(IDLE)) as url:
+        lines = run("--url", url).output.splitlines()
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert [line for line in lines if "partition " in line and " why" in line] == []
+
+
 def test_long_tables_are_cut_and_say_so() -> None:
     many = [IDLE._replace(id=f"s{number}") for number in range(60)]
     with daemon(stats(*many)) as url:

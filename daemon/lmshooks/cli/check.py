@@ -73,18 +73,15 @@ def _tell(mistakes: tuple[Mistake, ...], as_json: bool) -> None:
 
 
 def _table(loaded: Loaded) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table("subscription", "account", "events", "window", "state", box=box.SIMPLE_HEAD)
+    from lmshooks.cli.tables import console, put, table
+
     everybody = list(loaded.configuration.subscriptions.values())
+    rows = []
     for one in everybody[:ROWS]:
-        state = "active" if one.active else "inactive"
-        cells = (one.id, one.account, ", ".join(one.events), one.window, state)
-        table.add_row(*(Text(cell) for cell in cells))
-    console = Console(highlight=False)
-    console.print(table)
+        cells = (one.id, one.account, ", ".join(one.events), one.window, "active" if one.active else "inactive")
+        rows.append([Text(cell) for cell in cells])
+    put(console(), table(("subscription", "account", "events", "window", "state"), rows))
     if len(everybody) > ROWS:
-        console.print(f"  and {len(everybody) - ROWS:,} more", style="dim")
+        click.echo(f"  and {len(everybody) - ROWS:,} more")

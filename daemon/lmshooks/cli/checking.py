@@ -7,7 +7,6 @@ name that looks misspelt, members of `data` that ALM's samples have, an id that 
 from __future__ import annotations
 
 import difflib
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -147,28 +146,16 @@ class Totals:
 
 def show(findings: Sequence[Finding], routed: bool) -> None:
     """A table, with what is wrong in it."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
-    console = Console(soft_wrap=not terminal, width=None if terminal else 200)
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in (
-        "line",
-        "account",
-        "event",
-        "sent",
-        "eventId",
-        *(("who gets it",) if routed else ()),
-        "what is wrong",
-    ):
-        table.add_column(column, justify="right" if column == "line" else "left", overflow="fold")
+    from lmshooks.cli.tables import console, put, table
+
+    to_whom = ("who gets it",) if routed else ()
+    rows = []
     for each in findings:
         line = str(each.line) if each.place == 0 else f"{each.line}, event {each.place}"
         if each.event is None:
-            cells = [line, "", "dead letter", "", "", *([""] if routed else []), each.why]
+            cells = [line, "", "dead letter", "", "", *("" for _ in to_whom), each.why]
         else:
             event = each.event
             when = "at once" if each.cadence == "real-time" else "windowed"
@@ -176,5 +163,6 @@ def show(findings: Sequence[Finding], routed: bool) -> None:
             cells = [line, event.account, event.name, when, event.id, *to, "; ".join(each.doubts)]
         style = "bold red" if each.event is None else "yellow" if each.doubts else ""
         # Ids and names come from the file: they must not steer the terminal.
-        table.add_row(*(Text(plain(cell), style=style) for cell in cells))
-    console.print(table)
+        rows.append([Text(plain(cell), style=style) for cell in cells])
+    columns = ("line", "account", "event", "sent", "eventId", *to_whom, "what is wrong")
+    put(console(), table(columns, rows, numbers=("line",)))

@@ -123,7 +123,8 @@ def list_letters(
     elif found:
         _table(found)
     else:
-        click.echo(f"no dead letter in {kafka.dead_letter_topic} is like that")
+        asked = reason or subscription or since
+        click.echo(f"there is no {'such ' if asked else ''}dead letter in {kafka.dead_letter_topic}")
     sys.exit(FOUND if found else NONE)
 
 
@@ -172,19 +173,15 @@ def show(letter: str, directory: Path, raw: bool, as_json: bool) -> None:
 
 
 def _table(letters: list[Letter]) -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    from lmshooks.cli.screen import console
+    from lmshooks.cli.tables import console, put, table
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("letter", "when", "reason", "from", "subscription", "why"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for one in letters:
         cells = (one.place, _instant(one.at), one.said.get("reason", "?"), one.source, one.said.get("subscription", ""))
-        table.add_row(*(Text(plain(cell)) for cell in (*cells, one.said.get("why", ""))))
-    console().print(table)
+        rows.append([Text(plain(cell)) for cell in (*cells, one.said.get("why", ""))])
+    put(console(), table(("letter", "when", "reason", "from", "subscription", "why"), rows))
 
 
 def _seconds(text: str) -> float:

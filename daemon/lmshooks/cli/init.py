@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -19,7 +19,8 @@ from lmshooks.cli.amounts import many
 from lmshooks.cli.completing import event_names
 
 _DAEMON = """\
-# The process. What is not here has its default: see "Settings" in the README, or `lmshooks check --help`.
+# yaml-language-server: $schema=schemas/daemon.schema.json
+# The process. What is not here has its default: see "Settings" in the README. The first line is for editors.
 kafka:
   bootstrap_servers: [{servers}]
   topics: [{topic}]{more}
@@ -36,6 +37,7 @@ _TRYING = """
   replication_factor: 1            # of our own topics: a broker that stands alone
   retention_check: warn            # a broker to try things with may keep events for less than the retries take"""
 _SUBSCRIPTION = """\
+# yaml-language-server: $schema=../schemas/subscriptions.schema.json
 # Who gets what. What stands in comments is the default.
 subscriptions:
   - id: {id:<28} # its name for ever: what it is owed hangs on it
@@ -43,8 +45,8 @@ subscriptions:
     url: {url}
     auth: {auth}
     events: [{events}]
-    # filter: {{data.hasPassed: true}} # on fields of the event; none
-    # window: default              # windowed events wait for its close: every 15m
+    # filter: {{data.hasPassed: true}} # events with such fields alone; without it, all
+    # window: default                # windowed events wait for its close: every 15m
     # active: true
 """
 
@@ -108,13 +110,13 @@ def init(
         )
     ask = _asking(sys.stdin.isatty())
     account = ask("--account", account, "Account id (* is every account)", None)
-    url = ask("--url", url, "URL of the listener", None)
+    url = ask("--url", url, "URL of the listener", None, _url)
     answers = Answers(
         ask("--id", identity, "Id of the subscription", _identity(url)),
         account,
         url,
         events or tuple(re.split(r"[,\s]+", ask("--event", None, "Events, names or globs", "COURSE_*"))),
-        ask("--auth", auth, "Authentication (signature, none)", "signature"),
+        ask("--auth", auth, "Authentication", "signature", click.Choice(["signature", "none"])),
         "" if kept else ask("--bootstrap", bootstrap, "Kafka's address", "localhost:9092"),
         "" if kept else ask("--topic", topic, "Source topic", "lms.events"),
         single_broker,
@@ -128,22 +130,34 @@ def init(
             _write(path, text)
         loaded = settings.loaded(directory)
     _tell(directory, answers, list(files), len(loaded.configuration.subscriptions), kept)
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
 
 
-def _asking(interactive: bool) -> Callable[[str, str | None, str, str | None], str]:
-    """How a value comes that no option gave: from a person, from its default, or not at all."""
+def _asking(interactive: bool) -> Callable[..., str]:
+    """How a value comes that no option gave: from a person, from its default, or not at all.
 
-    def ask(option: str, given: str | None, question: str, default: str | None) -> str:
+    A person is asked again where an answer is not of its `kind`; all the rest is judged when it is written.
+    """
+
+    def ask(option: str, given: str | None, question: str, default: str | None, kind: Any = None) -> str:
         if given is not None:
             return given
         if interactive:
-            answer: str = click.prompt(question, default=default)
+            answer: str = click.prompt(question, default=default, type=kind)
             return answer
         if default is None:
             raise click.UsageError(f"nobody can be asked here: give {option}")
         return default
 
     return ask
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise click.UsageError(f"found {text!r}, expected a URL such as https://example.com/hook")
+    return text
 
 
 def _identity(url: str) -> str:
@@ -154,6 +168,8 @@ def _identity(url: str) -> str:
 
 def _files(answers: Answers, directory: Path, kept: bool) -> Iterator[tuple[Path, str]]:
     """Every file that is to be written, and what will be in it."""
+    from lmshooks.config import schemas
+
     if not kept:
         yield directory / "daemon.yaml", _daemon(answers)
     auth = "none"
@@ -162,6 +178,11 @@ def _files(answers: Answers, directory: Path, kept: bool) -> Iterator[tuple[Path
         yield directory / "secrets" / answers.id, f"{secret_files.make(32)}\n"
         if not (directory / "secrets" / ".gitignore").exists():
             yield directory / "secrets" / ".gitignore", "# Secrets are not for the repository.\n*\n!.gitignore\n"
+    # For editors: the first line of either file names its schema.
+    for kind in ("subscriptions",) if kept else ("daemon", "subscriptions"):
+        path = directory / "schemas" / f"{kind}.schema.json"
+        if not path.exists():
+            yield path, schemas.text(kind)
     yield (
         directory / "subscriptions" / f"{answers.id}.yaml",
         _SUBSCRIPTION.format(
@@ -211,6 +232,7 @@ def _write(path: Path, text: str) -> None:
 def _undone_where_wrong(paths: list[Path]) -> Iterator[None]:
     """A configuration that is not valid is not left behind: everything is as it was before."""
     before = {path: path.read_bytes() if path.exists() else None for path in paths}
+    folders = dict.fromkeys(folder for path in paths for folder in path.parents if not folder.exists())
     try:
         yield
     except click.ClickException as wrong:
@@ -219,6 +241,9 @@ def _undone_where_wrong(paths: list[Path]) -> Iterator[None]:
                 path.unlink(missing_ok=True)
             else:
                 path.write_bytes(content)
+        for folder in sorted(folders, reverse=True):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
         raise click.ClickException(f"nothing is written, since it would not be valid:\n{wrong.message}") from None
 
 

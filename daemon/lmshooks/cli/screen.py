@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from lmshooks.cli.amounts import many
+from lmshooks.cli.tables import WIDE, table
 from lmshooks.cli.terminal import plain
 from lmshooks.core.durations import spell
 
 STYLE = {"wrong": "bold red", "note": "yellow", "ok": "green"}
-WIDE = 400
-"""Columns where nobody watches: lines are for grep then."""
 NARROW = 110
 """Columns below which tables leave out what is told above them, or matters seldom."""
 _NUMBERS = ("owed", "unseen", "out", "oldest", "lag", "uncommitted", "sweeps", "letters")
@@ -33,20 +30,27 @@ def picture(told: dict[str, Any], rows: int, width: int = WIDE) -> RenderableTyp
         for each in wrong[:rows]:
             parts += _trouble(each)
         parts += _more(wrong, rows)
-    for rows_of, table in (
+    for rows_of, shown in (
         (told["subscriptions"], _subscriptions),
         (told["windows"], _windows),
         (told["partitions"], _partitions),
     ):
         if rows_of:
-            parts += [Text(), table(rows_of[:rows], width < NARROW), *_more(rows_of, rows)]
+            parts += [Text(), shown(rows_of[:rows], width < NARROW), *_more(rows_of, rows)]
+        if shown is _subscriptions:
+            parts += _idle(told)
     return Group(*parts)
 
 
-def console() -> Console:
-    """The terminal's width for a terminal; else wide enough that no line is broken."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=WIDE)
+def _idle(told: dict[str, Any]) -> Iterator[RenderableType]:
+    """Those that are in no row: the daemon tells of a subscription only where there is something to tell."""
+    listed = [each for each in told["subscriptions"] if each["state"] != "orphaned"]
+    if rest := told["configured"] - len(listed):
+        if not told["subscriptions"]:
+            yield from (Text(), Text("Subscriptions", "bold"))
+        yield Text(
+            f"  {many(rest, 'subscription')} {'is' if rest == 1 else 'are'} idle: nothing owed, nothing out", "dim"
+        )
 
 
 def _about(told: dict[str, Any]) -> Text:
@@ -91,19 +95,16 @@ def _more(rows: list[Any], shown: int) -> list[RenderableType]:
     return [Text(f"  and {len(rows) - shown} more", "dim")] if len(rows) > shown else []
 
 
-def _table(title: str, rows: list[dict[str, str | Text]], left_out: tuple[str, ...]) -> Table:
+def _table(title: str, rows: list[dict[str, str | Text]], left_out: tuple[str, ...]) -> RenderableType:
     """A table of rows that all have the same columns."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
     columns = [column for column in rows[0] if column not in left_out]
-    for column in columns:
-        right = column in _NUMBERS
-        table.add_column(column, justify="right" if right else "left", no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*(row[column] for column in columns))
-    return table
+    if not any(str(row.get("why", "")) for row in rows):
+        columns = [column for column in columns if column != "why"]
+    cells = [[row[column] for column in columns] for row in rows]
+    return table(columns, cells, title=title, numbers=_NUMBERS, fold=False)
 
 
-def _subscriptions(rows: list[dict[str, Any]], narrow: bool) -> Table:
+def _subscriptions(rows: list[dict[str, Any]], narrow: bool) -> RenderableType:
     shown: list[dict[str, str | Text]] = []
     for row in rows:
         style = STYLE[row["severity"]]
@@ -122,21 +123,21 @@ def _subscriptions(rows: list[dict[str, Any]], narrow: bool) -> Table:
     return _table("Subscriptions", shown, ("unseen", "endpoint", "why") if narrow else ())
 
 
-def _windows(rows: list[dict[str, Any]], narrow: bool) -> Table:
+def _windows(rows: list[dict[str, Any]], narrow: bool) -> RenderableType:
     ordered = sorted(rows, key=lambda each: float(each["next_close_in"]))
     shown: list[dict[str, str | Text]] = [
         {
             "window": Text(row["name"]),
             "closes in": spell(max(0.0, row["next_close_in"])),
             "closed": f"{_age(row['last_close_age'])} ago" if row["last_close_age"] is not None else "",
-            "partitions still sending": str(row["open_ranges"]),
+            "still sending": many(row["open_ranges"], "partition") if row["open_ranges"] else "",
         }
         for row in ordered
     ]
     return _table("Windows", shown, ())
 
 
-def _partitions(rows: list[dict[str, Any]], narrow: bool) -> Table:
+def _partitions(rows: list[dict[str, Any]], narrow: bool) -> RenderableType:
     shown: list[dict[str, str | Text]] = [
         {
             "partition": Text(row["name"]),

@@ -61,10 +61,10 @@ def status(directory: Path, url: str | None, short: bool, watch: bool, every: fl
     elif short:
         click.echo(told["summary"])
     else:
-        from lmshooks.cli import screen
+        from lmshooks.cli import screen, tables
 
-        console = screen.console()
-        console.print(screen.picture(told, ROWS, console.width))
+        console = tables.console()
+        tables.put(console, screen.picture(told, ROWS, console.width))
     sys.exit(FINE if told["ok"] else WRONG)
 
 
@@ -119,9 +119,9 @@ def _live() -> Iterator[Any]:
     from rich.live import Live
     from rich.text import Text
 
-    from lmshooks.cli import screen
+    from lmshooks.cli import screen, tables
 
-    console = screen.console()
+    console = tables.console()
     with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
 
         def look(told: dict[str, Any] | None, problem: str) -> None:
