@@ -1,6 +1,7 @@
 """Does one POST end in the one Outcome that says what happened, whatever the other side does?"""
 
 import asyncio
+import gc
 import socket
 import time
 from contextlib import suppress
@@ -10,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from lmshooks import __version__
-from lmshooks.adapters.connections import BODY_CAP, DETAIL_CAP
+from lmshooks.adapters.connections import BODY_CAP, DETAIL_CAP, Connection
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
 from lmshooks.adapters.resolving import Resolver
@@ -108,6 +109,25 @@ async def test_retry_after_of_an_interim_answer_is_not_the_answers(poster):
     async with raw(handle) as url:
         outcome = await poster.post(Endpoint(url), "m", 1, BODY)
     assert (outcome.status, outcome.retry_after) == (503, None)
+
+
+async def test_a_connection_that_ended_needs_no_collector(poster):
+    async def handle(reader, writer, count):
+        await take(reader)
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with raw(handle) as url:
+            assert (await poster.post(Endpoint(url), "m", 1, BODY)).failure is Failure.DISCONNECT
+        for _ in range(100):
+            left = [one for one in gc.get_objects() if isinstance(one, Connection)]
+            if not left:
+                break
+            await asyncio.sleep(0.01)
+        assert not left
+    finally:
+        gc.enable()
 
 
 async def test_a_redirect_is_not_followed(poster):

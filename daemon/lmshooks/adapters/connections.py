@@ -157,6 +157,7 @@ class Connection(asyncio.Protocol):
             self._finish(False)
         else:
             self._break(error or NoAnswer("the connection was closed before an answer came"))
+        del self._parser  # it holds us as we hold it: left so, both would wait for a collector that looks seldom
 
     # httptools calls these
 
