@@ -103,7 +103,7 @@ def _broken_rule(address: Address) -> str | None:
 
 
 def socket_factory(guard: Guard) -> Callable[[AddressInfo], socket.socket]:
-    """For `aiohttp.TCPConnector(socket_factory=...)`: makes the socket of an attempt, if the guard lets it pass."""
+    """What makes the socket of each attempt to connect, if the guard lets its address pass."""
 
     def make(info: AddressInfo) -> socket.socket:
         family, kind, protocol, _, address = info

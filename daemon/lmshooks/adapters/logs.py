@@ -105,7 +105,8 @@ class Lines:
 
     def _put(self, patience: float) -> bool:
         """Whether all that waits is written. `patience`: seconds to wait for a reader, each time."""
-        waiting, self._waiting, self._size = b"".join(self._waiting), [], 0
+        lines, self._waiting, self._size = self._waiting, [], 0
+        waiting = b"".join(lines)  # not before: a line that a thread adds meanwhile must not be left behind
         if not waiting:
             return True
         stderr = sys.stderr.buffer
