@@ -55,6 +55,8 @@ STUCK = 10.0
 """Seconds without a turn of the loop after which it is not alive."""
 AWAY = 4
 """Request time-outs without an answer to the state topic's follower after which Kafka counts as away."""
+FILES_OPEN = 65536
+"""Files that may be open at once, where the system lets us: as in deploy/systemd."""
 FILES = "files"
 """Why a reload: something changed on disk, if only the time of a file."""
 _CLOSES = 60
@@ -77,9 +79,21 @@ def run(directory: Path, environ: Mapping[str, str] = os.environ) -> int:
     if sys.platform != "win32":
         import uvloop
 
+        _open_many_files()
         factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(Daemon(directory, environ, loaded).run())
+
+
+def _open_many_files() -> None:
+    """Every connection is a file, and a shell begins with 1,024 of them: as many as we may have without asking."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_OPEN if hard == resource.RLIM_INFINITY else min(hard, FILES_OPEN)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then it stays as it is
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 class Daemon:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from lmshooks.app import FILES_OPEN
 from lmshooks.listener import Answers, Listener, Received
 from tests.kafka.brokers import ApacheKafka
 from tests.kafka.daemons import Daemon
@@ -174,6 +176,16 @@ async def test_a_change_of_the_files_while_the_start_waits_for_kafka_is_not_miss
             await daemon.said("kafka.unreachable")
             daemon.subscribe([subscription(Listener(), events=["COURSE_*"])])
             await daemon.said("configuration.loaded", '"by":"files"')
+
+
+async def test_a_shells_limit_of_open_files_is_not_ours(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path / "c", kafka_of("127.0.0.1:1", "events"), [subscription(Listener())])
+    daemon.command = ["sh", "-c", 'ulimit -Sn 256; exec "$0" "$@"', *daemon.command]
+    async with spawned(daemon):
+        await daemon.said("kafka.unreachable")
+        assert daemon.process is not None
+        soft, hard = resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE)
+    assert soft == min(hard, FILES_OPEN)
 
 
 async def test_a_kafka_that_is_away_at_the_start_is_waited_for(
