@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from lmshooks.cli import group
 from lmshooks.cli.check import check
 
 DAEMON = "kafka: {bootstrap_servers: 'localhost:9092', topics: [lms.events]}\n"
@@ -99,7 +100,7 @@ def test_where_there_are_no_secrets_everything_else_is_checked(folder: Path) -> 
     (folder / "subscriptions" / "crm.yaml").write_text(ENTRY + SIGNED)
     assert run(folder).stderr.endswith("3 mistakes\n")
     result = run(folder, "--without-secrets")
-    assert (result.exit_code, result.stdout) == (0, "valid: 1 subscription, its secrets were not looked up\n")
+    assert (result.exit_code, result.stdout) == (0, "valid: 1 subscription; secrets were not looked up\n")
     told = json.loads(run(folder, "--without-secrets", "--json").stdout)
     assert (told["valid"], told["version"], told["subscriptions"]) == (True, None, ["crm"])
 
@@ -109,3 +110,11 @@ def test_a_secret_that_is_no_reference_is_a_mistake_without_secrets_too(folder: 
     (folder / "subscriptions" / "crm.yaml").write_text(ENTRY + f"    auth: {{bearer: {{token: {wrong}}}}}\n")
     result = run(folder, "--without-secrets")
     assert result.exit_code == 1 and "auth.bearer.token" in result.stderr and "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize(("no_color", "styled"), [("", True), ("1", False)])
+def test_no_color_is_heeded(folder: Path, no_color: str, styled: bool) -> None:
+    (folder / "daemon.yaml").write_text("kafka: {}\n")
+    arguments = ["check", "--config", str(folder)]
+    result = CliRunner().invoke(group, arguments, color=True, env={"NO_COLOR": no_color})
+    assert ("\x1b[" in result.stderr) is styled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 
 import click
 
@@ -66,5 +67,9 @@ class Group(Guessing):
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lmshooks")
-def group() -> None:
+@click.pass_context
+def group(ctx: click.Context) -> None:
     """Carries learning events from Kafka to webhooks: signed, in order, without losing one."""
+    # rich heeds it by itself, click does not (https://no-color.org).
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False

@@ -58,8 +58,8 @@ def check(directory: Path, without_secrets: bool, as_json: bool) -> None:
     if sys.stdout.isatty():
         _table(loaded)
     # The version is a digest over the secrets, too.
-    rest = "its secrets were not looked up" if without_secrets else f"version {configuration.version}"
-    click.echo(f"valid: {many(len(configuration.subscriptions), 'subscription')}, {rest}")
+    rest = "; secrets were not looked up" if without_secrets else f", version {configuration.version}"
+    click.echo(f"valid: {many(len(configuration.subscriptions), 'subscription')}{rest}")
 
 
 def _tell(mistakes: tuple[Mistake, ...], as_json: bool) -> None:
