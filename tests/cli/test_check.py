@@ -118,3 +118,12 @@ def test_no_color_is_heeded(folder: Path, no_color: str, styled: bool) -> None:
     arguments = ["check", "--config", str(folder)]
     result = CliRunner().invoke(group, arguments, color=True, env={"NO_COLOR": no_color})
     assert ("\x1b[" in result.stderr) is styled
+
+
+def test_a_tls_file_that_is_not_there_is_a_doubt_where_the_daemon_runs(folder: Path) -> None:
+    (folder / "ca.pem").touch()
+    tls = f"{{ca_file: {folder}/ca.pem, cert_file: {folder}/no.pem}}"
+    (folder / "subscriptions" / "crm.yaml").write_text(ENTRY + f"    tls: {tls}\n")
+    (warning,) = json.loads(run(folder, "--json").stdout)["warnings"]
+    assert warning.startswith(f"crm: tls.cert_file names {folder}/no.pem, which is not there;")
+    assert json.loads(run(folder, "--json", "--without-secrets").stdout)["warnings"] == []

@@ -107,7 +107,7 @@ def test_a_folder_without_files_is_a_mistake(tmp_path: Path) -> None:
 def test_no_daemon_file_is_the_only_mistake(tmp_path: Path) -> None:
     (folder(tmp_path, GOOD + "    window: nightly\n") / "daemon.yaml").unlink()
     assert told(tmp_path) == [
-        "daemon.yaml:1:1: found a file that cannot be read (No such file or directory), expected a readable file"
+        "daemon.yaml:1:1: found no file, expected one; `lmshooks init` writes a first configuration"
     ]
 
 

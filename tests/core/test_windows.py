@@ -185,7 +185,7 @@ def test_equal_settings_are_equal_schedules() -> None:
         ({"at": []}, "an empty list of times, expected one such as 02:00"),
         ({"at": "2:00"}, "time '2:00', expected HH:MM or HH:MM:SS such as 02:00"),
         ({"at": "24:00"}, "time '24:00', expected HH:MM or HH:MM:SS such as 02:00"),
-        ({"cron": "@daily"}, "cron expression '@daily' has 1 fields, expected 5 such as 0 2 * * *"),
+        ({"cron": "@daily"}, "cron expression '@daily' has 1 field, expected 5 such as 0 2 * * *"),
         ({"cron": "0 0 2 * * *"}, "cron expression '0 0 2 * * *' has 6 fields, expected 5 such as 0 2 * * *"),
         ({"cron": "61 2 * * *"}, "cron expression '61 2 * * *': bad minute, expected one such as 0 2 * * *"),
         ({"cron": "0 0 31 2 *"}, "cron expression '0 0 31 2 *': bad day-of-month, expected one such as 0 2 * * *"),

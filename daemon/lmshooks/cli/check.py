@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,13 +48,14 @@ def check(directory: Path, without_secrets: bool, as_json: bool) -> None:
         _tell(wrong.mistakes, as_json)
         sys.exit(1)
     configuration = loaded.configuration
+    warnings = [*loaded.warnings, *(() if without_secrets else _missing_files(loaded))]
     if as_json:
         ids = sorted(configuration.subscriptions)
         version = None if without_secrets else configuration.version
-        told_all = {"valid": True, "version": version, "subscriptions": ids, "warnings": loaded.warnings}
+        told_all = {"valid": True, "version": version, "subscriptions": ids, "warnings": warnings}
         click.echo(json.dumps(told_all))
         return
-    for warning in loaded.warnings:
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if sys.stdout.isatty():
         _table(loaded)
@@ -70,6 +72,20 @@ def _tell(mistakes: tuple[Mistake, ...], as_json: bool) -> None:
         where, _, rest = each.shown().partition(": ")
         click.echo(f"{click.style(where, bold=True)}: {rest}", err=True)
     click.secho(many(len(mistakes), "mistake"), fg="red", err=True)
+
+
+def _missing_files(loaded: Loaded) -> Iterator[str]:
+    """Files of TLS that are not there. No mistakes: they are read when they are needed, where the daemon runs."""
+    kafka = loaded.daemon.kafka
+    users = [
+        ("kafka.security", kafka),
+        *((f"{one.id}: tls", one.endpoint) for one in loaded.configuration.subscriptions.values()),
+    ]
+    for place, user in users:
+        for name in ("ca_file", "cert_file", "key_file"):
+            path = getattr(user, name)
+            if path is not None and not Path(path).is_file():
+                yield f"{place}.{name} names {path}, which is not there; relative paths begin where lmshooks runs"
 
 
 def _table(loaded: Loaded) -> None:

@@ -231,6 +231,7 @@ def emit(
         events_per_record or 1,
     )
     client, topic = settings.source(directory, bootstrap, topic)
+    settings.quiet()
     source = records_of(file) if file else records(plan, random.Random(seed), time.time)
     total = None if file or count == 0 else count
     done, began = Written(), time.monotonic()
@@ -255,7 +256,7 @@ def emit(
     if as_json:
         told = {"topic": topic, **asdict(done), "seconds": round(took, 3), "events_per_second": round(per_second, 1)}
         click.echo(json.dumps(told | ({"error": error} if error else {})))
-    else:
+    elif done.events or not error:
         click.echo(
             f"{many(done.events, 'event')} in {many(done.records, 'record')} ({size(done.bytes)}) to {topic}: "
             f"{took:.1f} s, {per_second:.0f} events/s"

@@ -53,6 +53,8 @@ def text_of(path: Path) -> str:
     """The text of a file. Raises Unreadable."""
     try:
         return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise Unreadable("no file", "one", hint="`lmshooks init` writes a first configuration") from None
     except OSError as error:
         raise Unreadable(f"a file that cannot be read ({error.strerror})", "a readable file") from None
     except UnicodeDecodeError as error:

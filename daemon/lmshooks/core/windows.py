@@ -266,7 +266,9 @@ def _time(text: str) -> dt.time:
 def _expression(text: str) -> str:
     fields = text.split()
     if len(fields) != 5:
-        raise ValueError(f"cron expression {text!r} has {len(fields)} fields, expected 5 such as 0 2 * * *")
+        raise ValueError(
+            f"cron expression {text!r} has {len(fields)} field{'s' * (len(fields) != 1)}, expected 5 such as 0 2 * * *"
+        )
     try:
         next(CronSim(text, dt.datetime(2024, 1, 1)))  # noqa: DTZ001  local times have no zone here
     except CronSimError as error:
