@@ -43,7 +43,7 @@ class Context:
     def use(self, configuration: Configuration) -> None:
         """Another configuration is in force from now on."""
         self.configuration = configuration
-        self.window_accounts: dict[str, set[str | None]] = {}
+        self.window_accounts: dict[str, set[str]] = {}
         """Whose windowed events a window's feed may have to send."""
         for one in configuration.subscriptions.values():
             self.window_accounts.setdefault(one.window, set()).add(one.account)

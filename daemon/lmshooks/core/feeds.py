@@ -10,10 +10,10 @@ A pace class is floor(log4(the reader's rate / the lane's pace)), at most 2.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from lmshooks.core.events import Event
+from lmshooks.core.events import Event, Record
 from lmshooks.core.lanes import Lane
 from lmshooks.core.positions import Position, start_of
 from lmshooks.core.records import Kind
@@ -22,12 +22,23 @@ PATIENCE = 10.0
 """Seconds without a settled event after which a sweep leaves a full rider behind."""
 CLASSES = 3
 FACTOR = 4.0
-RECENT_EVENTS = 4000
-"""Events of the live feed kept while sweeps run, so that a sweep that has come this near can reach the feed."""
+RECENT_RECORDS = 4000
+"""Records of the live feed kept while sweeps run, so that a sweep that has come this near can reach the feed."""
+RECENT_BYTES = 4 * 1024 * 1024
+"""Of them, at most; the last batch is kept whatever its size."""
 TURN_BACK = 60.0
 """Seconds after which a sweep turns back for lanes that wait behind it."""
 
 Parsed = tuple[Event, Mapping[str, Any]]
+
+
+class Wanted(NamedTuple):
+    """Which records may concern those who read with a pass."""
+
+    accounts: frozenset[str | None] | None
+    """Of these accounts; None for every one. (None in it: the account is not told by the first bytes.)"""
+    offsets: frozenset[int]
+    """And these, whatever their account: positions below a horizon."""
 
 
 class Stream:
@@ -42,10 +53,14 @@ class Stream:
         self.riders: dict[tuple[str, Kind], Lane] = {}
         self.exact: dict[Position, list[Lane]] = {}
         """Positions below their horizons that riders still want."""
+        self.records: deque[Record] = deque()
+        """What was read and is not looked at yet: bytes, parsed when their turn comes."""
         self.chunk: deque[Parsed] = deque()
+        """The events of the record that is being offered."""
         self.chunk_end = position[0]
-        self.accounts: set[str | None] | None = None
-        """Whose events the chunk holds; None for everybody's."""
+        """Where reading goes on after `records`."""
+        self.wanted: Wanted | None = None
+        """Whose records are parsed; None when it has to be asked anew."""
         self.reading = False
         self.waits_for: Lane | None = None
         self.asked_at = 0.0
@@ -61,9 +76,7 @@ class Stream:
         self.riders[lane.identity] = lane
         lane.limit = limit
         lane.boarded = (now, max(lane.next, self.position)[0])
-        strange = self.accounts is not None and lane.subscription.account not in self.accounts
-        if (strange or lane.missing or lane.needed) and lane.next < start_of(self.chunk_end):
-            self.rewind(self.position)  # what is in hand was chosen for the others
+        self.wanted = None
         for position in lane.missing:
             self.exact.setdefault(position, []).append(lane)
         for position in lane.needed:
@@ -78,8 +91,9 @@ class Stream:
             self.waits_for = None
 
     def rewind(self, position: Position) -> None:
-        """Turn back: go on reading from an earlier place, or from here once more."""
+        """Turn back: go on reading from an earlier place."""
         self.position = position
+        self.records.clear()
         self.chunk.clear()
         self.chunk_end = position[0]
 
@@ -120,31 +134,37 @@ def worth_waiting(lane: Lane, stream: Stream, now: float) -> bool:
 
 
 class Recent:
-    """The live feed's last events, for sweeps that have nearly reached it."""
+    """The live feed's last records, for sweeps that have nearly reached it."""
 
     def __init__(self) -> None:
-        self.batches: deque[tuple[int, list[Parsed], int]] = deque()
+        self.batches: deque[tuple[int, Sequence[Record], int, int]] = deque()
+        """(offset it begins at, records, offset it ends before, bytes)"""
         self.count = 0
+        self.size = 0
 
-    def keep(self, start: int, events: list[Parsed], end: int) -> None:
+    def keep(self, start: int, records: Sequence[Record], end: int) -> None:
         """Remember a batch that the live feed has passed."""
         if self.batches and self.batches[-1][2] != start:
             self.clear()
-        self.batches.append((start, events, end))
-        self.count += len(events)
-        while self.count > RECENT_EVENTS and len(self.batches) > 1:
-            self.count -= len(self.batches.popleft()[1])
+        size = sum(len(record.value or b"") for record in records)
+        self.batches.append((start, records, end, size))
+        self.count += len(records)
+        self.size += size
+        while (self.count > RECENT_RECORDS or self.size > RECENT_BYTES) and len(self.batches) > 1:
+            _, oldest, _, size = self.batches.popleft()
+            self.count -= len(oldest)
+            self.size -= size
 
     def clear(self) -> None:
         """Nobody needs it now."""
         self.batches.clear()
-        self.count = 0
+        self.count = self.size = 0
 
-    def since(self, position: Position) -> tuple[list[Parsed], int] | None:
-        """Everything from `position` to the live feed's, with that offset; None where it reaches not so far back."""
-        if not self.batches or self.batches[0][0] > position[0]:
+    def since(self, offset: int) -> tuple[list[Record], int] | None:
+        """Everything from `offset` to the live feed's, with that offset; None where it reaches not so far back."""
+        if not self.batches or self.batches[0][0] > offset:
             return None
-        found = [one for _, events, _ in self.batches for one in events if one[0].position >= position]
+        found = [record for _, records, _, _ in self.batches for record in records if record.offset >= offset]
         return found, self.batches[-1][2]
 
 

@@ -29,7 +29,6 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
         return
     start = own.position[0]
     limit = own.context.limits.event_bytes
-    kept: list[Parsed] = []
     events = matched = 0
     for at in range(0, len(records), TOGETHER):
         parsed: list[Parsed] = []
@@ -40,11 +39,9 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
                 letters.add(own, record, index, reason, why)
         events += len(parsed)
         matched += _hand_out(own, parsed)
-        if own.sweeps:
-            kept += parsed
     own.position = start_of(next_offset)
     if own.sweeps:
-        own.recent.keep(start, kept, next_offset)
+        own.recent.keep(start, records, next_offset)
     elif own.recent.count:
         own.recent.clear()
     own.context.facts.append(Consumed(own.partition, len(records), events, matched))

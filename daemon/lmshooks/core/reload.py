@@ -34,7 +34,7 @@ def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration
         own.clean = False
         own.see_windows(now)
         for stream in (*own.sweeps, *(window.stream for window in own.windows.values() if window.stream)):
-            stream.rewind(stream.position)  # what is in hand was chosen under the old rules
+            stream.wanted = None
         for name in plan.added:
             _add(own, name, now)
         for name, _ in plan.changed:

@@ -9,7 +9,7 @@ from lmshooks.core.commands import AskEnd, Read
 from lmshooks.core.context import skips
 from lmshooks.core.events import Event, Record, account_of, parse
 from lmshooks.core.facts import Expired, WindowDone
-from lmshooks.core.feeds import TURN_BACK, Stream, WindowFeed, pace_class, worth_waiting
+from lmshooks.core.feeds import TURN_BACK, Stream, Wanted, WindowFeed, pace_class, worth_waiting
 from lmshooks.core.lanes import Lane
 from lmshooks.core.live import learner
 from lmshooks.core.ownership import Ownership, State
@@ -73,14 +73,15 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
                 own.context.wake_at(now + 1.0)
                 return
             stream.chunk.popleft()
+        if _unpack(own, stream):
+            continue
         stream.position = max(stream.position, start_of(stream.chunk_end))
         if _arrived(own, stream, now) or stream.reading:
             return
-        recent = own.recent.since(stream.position) if stream.window is None else None
+        recent = own.recent.since(stream.position[0]) if stream.window is None else None
         if recent and recent[1] > stream.position[0]:
-            stream.chunk.extend(recent[0])
+            stream.records.extend(recent[0])
             stream.chunk_end = recent[1]
-            stream.accounts = None
             continue
         end = own.windows[stream.window].to if stream.window else max(own.log_end, own.position[0])
         if stream.position[0] >= end:
@@ -95,17 +96,8 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
 def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset: int, now: float) -> None:
     """A chunk that was asked for is here."""
     stream.reading = False
-    if next_offset > stream.position[0] and not stream.chunk:
-        limit = own.context.limits.event_bytes
-        stream.accounts = wanted = _accounts_of(own, stream)
-        owed = {offset for offset, _ in stream.exact}
-        for record in records:
-            # Most of a partition is other accounts': their records are not parsed, one by one, to be passed over.
-            if wanted is not None and record.offset not in owed and account_of(record.value) not in wanted:
-                continue
-            for one in parse(record, limit)[0]:
-                if one[0].position >= stream.position:
-                    stream.chunk.append(one)
+    if next_offset > stream.position[0] and not (stream.chunk or stream.records):
+        stream.records.extend(record for record in records if record.offset >= stream.position[0])
         taken = max(now - stream.asked_at, 1e-6)
         rate = len(records) / taken
         stream.rate = rate if not stream.rate else 0.8 * stream.rate + 0.2 * rate
@@ -113,13 +105,35 @@ def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset:
     pump(own, stream, now)
 
 
-def _accounts_of(own: Ownership, stream: Stream) -> set[str | None] | None:
-    """Whose events may concern who reads with this pass; None for everybody's. (None in it: an account not told.)"""
+def _unpack(own: Ownership, stream: Stream) -> bool:
+    """Parse the next record that may concern anybody here; False where none is in hand.
+
+    Most of a partition is other accounts': their records are not parsed, one by one, to be passed over.
+    """
+    if not stream.records:
+        return False
+    accounts, offsets = stream.wanted = stream.wanted or _wanted(own, stream)
+    limit = own.context.limits.event_bytes
+    while stream.records:
+        record = stream.records.popleft()
+        if accounts is not None and record.offset not in offsets and account_of(record.value) not in accounts:
+            continue
+        events = parse(record, limit)[0]
+        stream.chunk.extend(one for one in events if one[0].position >= stream.position)
+        if stream.chunk:
+            return True
+    return False
+
+
+def _wanted(own: Ownership, stream: Stream) -> Wanted:
     if stream.window is None:
-        wanted: set[str | None] = {lane.subscription.account for lane in stream.riders.values()}
+        accounts = {lane.subscription.account for lane in stream.riders.values()}
     else:
-        wanted = own.context.window_accounts.get(stream.window, set())
-    return None if EVERY_ACCOUNT in wanted else {*wanted, None}
+        accounts = own.context.window_accounts.get(stream.window, set())
+    return Wanted(
+        None if EVERY_ACCOUNT in accounts else frozenset((*accounts, None)),
+        frozenset(offset for offset, _ in stream.exact),
+    )
 
 
 def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
