@@ -9,6 +9,8 @@ unknown    a write that failed or timed out: all its keys are written again, wha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lmshooks.core.commands import Commit, WriteState
 from lmshooks.core.facts import Checkpointed, Stalled, WindowClosed
 from lmshooks.core.lanes import Lane
@@ -74,41 +76,12 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     own.checkpointed_at = now
     own.settled = 0
     own.urgent = False
-    contents: dict[bytes, Recorded | None] = {}
-    wanted: list[tuple[Lane, bytes, Recorded]] = []
-    living: set[bytes] = set()
-    for lane in list(own.lanes.values()):
-        feed = own.feed_of(lane)
-        edge = start_of(target if lane.kind is Kind.REAL_TIME else ends.get(lane.subscription.window, feed[0]))
-        key = store.lane_key(lane.kind, lane.subscription.id)
-        living.add(key)
-        # A window's feed may wait inside a record, at whose beginning a restart reads on: all say where they stand.
-        if needs_record(lane, edge, feed) or (feed[1] > 0 and edge[0] == feed[0]):
-            record = lane.record(feed)
-            content = record.encode()
-            if not lane.durable or store.must_write(key, content, record, now):
-                wanted.append((lane, key, Recorded(content, now, record)))
-            continue
-        if not _let_go(own, lane, key, edge, feed, contents) and key in store.unknown:
-            record = lane.record(feed)
-            wanted.append((lane, key, Recorded(record.encode(), now, record)))
+    wanted, contents = _lanes(own, target, ends, now)
     whole = len(wanted) <= context.limits.checkpoint_records
     target = _cut(own, wanted, target, ends)
-    lives = []
-    for lane, key, recorded in wanted:
-        contents[key] = recorded
-        lives.append(lane)
-    for key in (store.recorded.keys() | store.unknown) - living:
-        parsed = parse_key(key)
-        if parsed and parsed.what == "lane" and (parsed.name, parsed.kind) not in own.lanes:
-            contents[key] = None
+    contents |= {key: recorded for _, key, recorded in wanted}
+    contents |= _windows(own, ends, now)
     closings = {name: window.closing for name, window in own.windows.items() if window.closing}
-    for name, window in own.windows.items():
-        to, closed_at = window.closing or (window.to, window.durable_close)
-        content = WindowRecord(ends[name], to, closed_at).encode()
-        key = window_key(own.partition, name)
-        if store.must_write(key, content, None, now):
-            contents[key] = Recorded(content, now)
     part = PartRecord(context.roster_digest, target, tuple(_epochs(own)), tuple(sorted(own.letters))).encode()
     void = context.ledger.void.get(own.partition, {})
     for key in void:
@@ -128,15 +101,57 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     entries[1:1] = [(key, None) for key in _tombstones(own, everything, now)]
     write = WriteState((own, own.tenure), own.partition, tuple(entries))
     store.flight = Flight(
-        write, (store.tenure, store.sequence), last_key, everything, target, ends, closings, tuple(lives),
-        len(own.epochs), now, final and whole,
+        write, (store.tenure, store.sequence), last_key, everything, target, ends, closings,
+        tuple(lane for lane, _, _ in wanted), len(own.epochs), now, final and whole,
     )  # fmt: skip
     context.commands.append(write)
     context.wake_at(now + context.limits.write_timeout)
 
 
+def _lanes(
+    own: Ownership, target: int, ends: Mapping[str, int], now: float
+) -> tuple[list[tuple[Lane, bytes, Recorded]], dict[bytes, Recorded | None]]:
+    """The lanes whose records must be written, with them; and the keys of the records that go."""
+    store = own.store
+    wanted: list[tuple[Lane, bytes, Recorded]] = []
+    gone: dict[bytes, Recorded | None] = {}
+    living: set[bytes] = set()
+    for lane in list(own.lanes.values()):
+        feed = own.feed_of(lane)
+        edge = start_of(target if lane.kind is Kind.REAL_TIME else ends.get(lane.subscription.window, feed[0]))
+        key = store.lane_key(lane.kind, lane.subscription.id)
+        living.add(key)
+        # A window's feed may wait inside a record, at whose beginning a restart reads on: all say where they stand.
+        if needs_record(lane, edge, feed) or (feed[1] > 0 and edge[0] == feed[0]):
+            record = lane.record(feed)
+            content = record.encode()
+            if not lane.durable or store.must_write(key, content, record, now):
+                wanted.append((lane, key, Recorded(content, now, record)))
+            continue
+        if not _let_go(own, lane, key, edge, feed, gone) and key in store.unknown:
+            record = lane.record(feed)
+            wanted.append((lane, key, Recorded(record.encode(), now, record)))
+    for key in (store.recorded.keys() | store.unknown) - living:
+        parsed = parse_key(key)
+        if parsed and parsed.what == "lane" and (parsed.name, parsed.kind) not in own.lanes:
+            gone[key] = None
+    return wanted, gone
+
+
+def _windows(own: Ownership, ends: Mapping[str, int], now: float) -> dict[bytes, Recorded]:
+    """The windows' records that the log does not hold yet."""
+    written = {}
+    for name, window in own.windows.items():
+        to, closed_at = window.closing or (window.to, window.durable_close)
+        content = WindowRecord(ends[name], to, closed_at).encode()
+        key = window_key(own.partition, name)
+        if own.store.must_write(key, content, None, now):
+            written[key] = Recorded(content, now)
+    return written
+
+
 def _let_go(
-    own: Ownership, lane: Lane, key: bytes, edge: Position, feed: Position, contents: dict[bytes, Recorded | None]
+    own: Ownership, lane: Lane, key: bytes, edge: Position, feed: Position, gone: dict[bytes, Recorded | None]
 ) -> bool:
     """A lane that needs no record: drop the one there is if R2 allows; forget the lane if nothing is known of it.
 
@@ -148,7 +163,7 @@ def _let_go(
         window = own.windows.get(lane.subscription.window)
         durable = store.acknowledged if lane.kind is Kind.REAL_TIME or window is None else window.done
         if recorded is None or recorded.lane is None or store.may_drop(lane, recorded.lane, edge, feed, durable):
-            contents[key] = None
+            gone[key] = None
             return True
         return False
     if lane.idle and not lane.failures and not lane.blocked and feed[1] == 0:  # inside a record it may have taken some

@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-import orjson
-
 from lmshooks.core import checkpoint, letters, live, sweeping, takeover
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
@@ -23,20 +21,17 @@ from lmshooks.core.facts import (
     Fact,
     Lettered,
     Released,
-    Resumed,
     Stalled,
-    Suspended,
 )
 from lmshooks.core.feeds import Stream
-from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import HELD, Ownership, State
 from lmshooks.core.picture import picture
 from lmshooks.core.positions import Partition
 from lmshooks.core.posting import Posting
-from lmshooks.core.records import suspend_key
 from lmshooks.core.reload import reconfigure
 from lmshooks.core.retrying import Outcome
 from lmshooks.core.stats import Stats
+from lmshooks.core.suspensions import Suspensions
 
 
 class Dispatcher:
@@ -50,9 +45,7 @@ class Dispatcher:
         self.context.silence = silence
         self.owned: dict[Partition, Ownership] = {}
         self.posting = Posting(self.context)
-        self.suspending: dict[str, str] = {}
-        """Suspensions that are not yet read back."""
-        self.suspend_retry = 0.0
+        self.suspensions = Suspensions(self.context, self.owned)
         self.shed_due = 0.0
         self.now = now
 
@@ -171,9 +164,9 @@ class Dispatcher:
                 continue
             key = seen.key
             if key.what == "suspend":
-                self._stop(key.name, now)
+                self.suspensions.suspended(key.name)
             elif key.what == "resume":
-                self._resume(key.name, now)
+                self.suspensions.resumed(key.name, now)
             elif key.what == "roster":
                 for own in self.owned.values():
                     takeover.roster_seen(own, key.name, now)
@@ -203,8 +196,7 @@ class Dispatcher:
             if owner.tenure == tenure and flight is not None and flight.write is write:
                 checkpoint.unknown(owner, now)
         else:
-            self.suspend_retry = now + 1.0
-            self.context.wake_at(self.suspend_retry)
+            self.suspensions.unwritten(now)
         self._turn(now)
 
     def committed(self, commit: Commit, ok: bool, now: float) -> None:
@@ -253,56 +245,10 @@ class Dispatcher:
         for post, outcome in answers:
             reason = self.posting.attempted(post, outcome, now)
             if reason is not None:
-                self.suspend(post.subscription_id, reason, now)
+                self.suspensions.suspend(post.subscription_id, reason)
         self._turn(now)
 
-    # suspensions and the operator
-
-    def suspend(self, subscription_id: str, reason: str, now: float) -> None:
-        """The daemon stops a subscription; what it is owed stays owed."""
-        if subscription_id in self.suspending:
-            return
-        self.suspending[subscription_id] = reason
-        self._write_suspension(subscription_id)
-        self.context.ledger.suspensions[subscription_id] = reason
-        self._stop(subscription_id, now)
-        self.suspending[subscription_id] = reason
-        self.context.facts.append(Suspended(subscription_id, reason))
-
-    def _write_suspension(self, subscription_id: str) -> None:
-        after = self.context.ledger.resumes.get(subscription_id, -1)
-        value = orjson.dumps({"why": self.suspending[subscription_id], "after": after})
-        entry = (suspend_key(subscription_id), value)
-        self.context.commands.append(WriteState(None, None, (entry,)))
-
-    def _stop(self, subscription_id: str, now: float) -> None:
-        self.suspending.pop(subscription_id, None)
-        if self.context.blocked(subscription_id):
-            for own, lane in self._lanes_of(subscription_id):
-                if not lane.blocked:
-                    lane.blocked = True
-                    own.shed(lane, "suspended")
-
-    def _resume(self, subscription_id: str, now: float) -> None:
-        self.suspending.pop(subscription_id, None)
-        for own, lane in self._lanes_of(subscription_id):
-            if lane.blocked and not self.context.blocked(subscription_id):
-                lane.blocked = False
-                lane.failures = 0
-                lane.failing_since = None
-                lane.held_until = 0.0
-                lane.due.clear()
-                own.to_send[lane] = None
-        self.context.wake_at(now)
-        self.context.facts.append(Resumed(subscription_id))
-
-    def _lanes_of(self, subscription_id: str) -> list[tuple[Ownership, Lane]]:
-        return [
-            (own, lane)
-            for own in self.owned.values()
-            for lane in own.lanes.values()
-            if lane.subscription.id == subscription_id
-        ]
+    # the operator
 
     def configured(self, configuration: Configuration, now: float) -> None:
         """Another configuration: applied at once, without touching lanes that it does not change."""
@@ -321,10 +267,7 @@ class Dispatcher:
         self.now = now
         context = self.context
         context.woken(now)
-        if self.suspending and now >= self.suspend_retry > 0.0:
-            self.suspend_retry = 0.0
-            for name in self.suspending:
-                self._write_suspension(name)
+        self.suspensions.look(now)
         for own in self.owned.values():
             if own.state is State.CLAIMING:
                 if now >= own.claim_due:

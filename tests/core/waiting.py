@@ -1,0 +1,85 @@
+"""How does a test hold the answers in its hand? A machine whose state is written at once, and whose posts wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmshooks.core.commands import Bury, Commit, Entry, Post, Read, WriteState
+from lmshooks.core.configuration import Configuration, Limits
+from lmshooks.core.dispatcher import Dispatcher
+from lmshooks.core.facts import Fact
+from lmshooks.core.positions import Partition
+from lmshooks.core.retrying import Failure, Outcome
+from lmshooks.core.subscriptions import Subscription
+from tests.core.test_dead_endpoint import record
+
+P = Partition("events", 0)
+
+
+class Waiting:
+    """Owns one partition from its beginning; the test answers posts and letters."""
+
+    def __init__(self, *subscriptions: Subscription) -> None:
+        self.now = 2000.0
+        self.posts: list[Post] = []
+        self.letters: list[Bury] = []
+        self.facts: list[Fact] = []
+        self._state = 0
+        self._log: list[Any] = []
+        self._versions = 1
+        self.machine = Dispatcher("one", self._files(subscriptions), Limits(), self.now)
+        self.machine.assigned(P, 0, "", 0, 0, 0, self.now)
+        self.turn()
+
+    def _files(self, subscriptions: tuple[Subscription, ...]) -> Configuration:
+        named: Mapping[str, Subscription] = {one.id: one for one in subscriptions}
+        return Configuration(named, version=str(self._versions))
+
+    def configure(self, *subscriptions: Subscription) -> None:
+        """Other files are loaded."""
+        self._versions += 1
+        self.machine.configured(self._files(subscriptions), self.now)
+        self.turn()
+
+    def read(self, count: int) -> None:
+        """So many events come, one a record."""
+        records: list[Any] = [record(len(self._log) + more) for more in range(count)]
+        self._log += records
+        self.machine.records(P, records, len(self._log), len(self._log), self.now)
+        self.turn()
+
+    def answer(self, post: Post, status: int) -> None:
+        """The endpoint answers."""
+        failure = None if status < 300 else Failure.STATUS
+        self.machine.attempted(post, Outcome(status, failure, None, 0.0, ""), self.now)
+        self.turn()
+
+    def wait(self, seconds: float) -> None:
+        """Time passes at one stroke."""
+        self.now += seconds
+        self.machine.wake(self.now)
+        self.turn()
+
+    def turn(self) -> None:
+        """Carry out what the machine says until it says no more; posts and letters are kept."""
+        while True:
+            commands, facts = self.machine.take()
+            self.facts += facts
+            for command in commands:
+                match command:
+                    case WriteState():
+                        entries = [Entry(self._state + at, self.now, *pair) for at, pair in enumerate(command.entries)]
+                        self._state += len(entries)
+                        self.machine.followed(entries, self.now)
+                    case Commit():
+                        self.machine.committed(command, True, self.now)
+                    case Read():
+                        chunk = self._log[command.offset : command.end]
+                        self.machine.swept(command, chunk, command.offset + len(chunk), self.now)
+                    case Post():
+                        self.posts.append(command)
+                    case Bury():
+                        self.letters.append(command)
+            if not commands:
+                return
