@@ -36,3 +36,18 @@ def test_who_is_resumed_and_still_gone_is_suspended_again() -> None:
     assert (again.delivery_id, again.body) == (first.delivery_id, first.body)
     waiting.answer(again, 410)
     assert suspensions(waiting) == 2
+
+
+def test_who_is_taken_out_of_the_files_is_an_orphan_and_then_nothing_and_not_suspended() -> None:
+    one = Subscription("one", "1", ("*",), Endpoint("http://x"))
+    waiting = Waiting(one)
+    waiting.read(1)
+    waiting.answer(waiting.posts[-1], 410)
+    waiting.configure()
+    (told,) = waiting.machine.stats(waiting.now).subscriptions
+    assert (told.state, told.suspended_for, told.suspended_at) == ("orphaned", None, None)
+    waiting.wait(4000.0)  # past the grace
+    assert waiting.machine.stats(waiting.now).subscriptions == ()
+    waiting.configure(one)
+    (back,) = waiting.machine.stats(waiting.now).subscriptions
+    assert (back.state, back.suspended_for) == ("suspended", "gone")

@@ -20,8 +20,10 @@ def picture(dispatcher: Dispatcher, now: float) -> Stats:
         for lane in own.lanes.values():
             lanes.setdefault(lane.subscription.id, []).append((own, lane))
     told = dict.fromkeys(lanes)
-    told.update(dict.fromkeys(context.ledger.suspensions))
-    told.update({one.id: None for one in context.configuration.subscriptions.values() if not one.active})
+    known = context.configuration.subscriptions
+    # One that was suspended and then taken out of the files is what an operator wanted: nothing is wrong with it.
+    told.update(dict.fromkeys(name for name in context.ledger.suspensions if name in known))
+    told.update({one.id: None for one in known.values() if not one.active})
     windows = []
     for name, schedule in context.configuration.windows.items():
         feeds = [own.windows[name] for own in dispatcher.owned.values() if name in own.windows]
@@ -50,7 +52,7 @@ def _subscription(
 ) -> SubscriptionStats:
     context = dispatcher.context
     subscription = context.configuration.subscriptions.get(name)
-    suspended = context.ledger.suspensions.get(name)
+    suspended = context.ledger.suspensions.get(name) if subscription else None
     state = "active"
     if subscription is None:
         state = "orphaned"
