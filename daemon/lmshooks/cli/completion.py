@@ -17,7 +17,7 @@ Examples:
 def completion(shell: str) -> None:
     """Print the script with which a shell completes lmshooks, subscription ids and event names included.
 
-    Exit codes: 0 printed, 2 usage.
+    Exit status: 0 printed, 2 usage.
     """
     from lmshooks.cli import group
 

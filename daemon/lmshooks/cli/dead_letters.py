@@ -91,14 +91,16 @@ Examples:
 @click.option("--reason", type=click.Choice(_REASONS), help="Only those given up for this reason.")
 @click.option("--subscription", metavar="ID", shell_complete=subscription_ids, help="Only those of this subscription.")
 @click.option("--since", metavar="DURATION", help="Only those of the last 30m, 24h, 7d.")
-@click.option("--count", default=20, show_default=True, type=click.IntRange(1), help="The last so many, at most.")
+@click.option(
+    "--count", default=20, show_default=True, metavar="N", type=click.IntRange(1), help="The last so many, at most."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, values included.")
 def list_letters(
     directory: Path, reason: str | None, subscription: str | None, since: str | None, count: int, as_json: bool
 ) -> None:
     """List the last dead letters, the newest last.
 
-    Exit codes: 0 there are some, 1 there is none (or Kafka is away), 2 usage.
+    Exit status: 0 there are some, 1 there is none (or Kafka is away), 2 usage.
     """
     from lmshooks.cli.reading import NotThere, newest
 
@@ -129,10 +131,11 @@ def list_letters(
 
 
 @dead_letters.command(
+    short_help="Show one dead letter whole.",
     epilog="""\b
 Examples:
   lmshooks dead-letters show 0/17
-  lmshooks dead-letters show 0/17 --raw > event.json"""
+  lmshooks dead-letters show 0/17 --raw > event.json""",
 )
 @click.argument("letter", metavar="PARTITION/OFFSET")
 @settings.config_option
@@ -141,7 +144,7 @@ Examples:
 def show(letter: str, directory: Path, raw: bool, as_json: bool) -> None:
     """Show one dead letter whole: what was said of it, the record's own headers, and its bytes.
 
-    Exit codes: 0 shown, 1 it is not there (or Kafka is away), 2 usage.
+    Exit status: 0 shown, 1 it is not there (or Kafka is away), 2 usage.
     """
     from lmshooks.cli.reading import NotThere, record_at
 

@@ -49,11 +49,13 @@ Examples:
   lmshooks demo --seconds 30"""
 )
 @click.option("--kafka", metavar="HOST:PORT", help="A Kafka of yours instead of the embedded one.")
-@click.option("--seconds", type=click.FloatRange(1), help="End by itself; exit 1 if nothing arrived.")
+@click.option(
+    "--seconds", metavar="SECONDS", type=click.FloatRange(1), help="End by itself; exit 1 if nothing arrived."
+)
 def demo(kafka: str | None, seconds: float | None) -> None:
     """Show it at work: a broker, listeners and events on this machine. Ctrl-C ends it.
 
-    Exit codes: 0 events arrived, 1 none did (the text says why), 2 usage.
+    Exit status: 0 events arrived, 1 none did (the text says why), 2 usage.
     """
     from lmshooks.cli.embedded import BrokerError
 

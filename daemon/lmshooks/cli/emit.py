@@ -166,15 +166,29 @@ Examples:
     help="Only this event. Repeatable. [default: a mix]",
 )
 @click.option("--force", is_flag=True, help="Write event names that are not in the catalogue, too.")
-@click.option("--count", default=100, show_default=True, type=click.IntRange(0), help="Events; 0: until Ctrl-C.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Events a second. [default: as fast as it goes]")
 @click.option(
-    "--accounts", default=3, show_default=True, type=click.IntRange(1), help="How many accounts, from 1001 on."
+    "--count", default=100, show_default=True, metavar="N", type=click.IntRange(0), help="Events; 0: until Ctrl-C."
+)
+@click.option(
+    "--rate",
+    metavar="N",
+    type=click.FloatRange(0, min_open=True),
+    help="Events a second. [default: as fast as it goes]",
+)
+@click.option(
+    "--accounts",
+    default=3,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(1),
+    help="How many accounts, from 1001 on.",
 )
 @click.option("--account", "ids", multiple=True, type=int, metavar="ID", help="This account instead. Repeatable.")
-@click.option("--learners", default=50, show_default=True, type=click.IntRange(1), help="Learners in each account.")
+@click.option(
+    "--learners", default=50, show_default=True, metavar="N", type=click.IntRange(1), help="Learners in each account."
+)
 @click.option("--envelope/--bare", "enveloped", default=False, help="ALM's envelope, or one event a record. [bare]")
-@click.option("--events-per-record", type=click.IntRange(1), help="Events in one envelope. [default: 1]")
+@click.option("--events-per-record", metavar="N", type=click.IntRange(1), help="Events in one envelope. [default: 1]")
 @click.option(
     "--file", "file", type=click.File("rb"), help="Write the records of this JSONL file (- is stdin) instead."
 )
@@ -209,7 +223,7 @@ def emit(
 ) -> None:
     """Write events to the source topic, as an LMS would: keyed by account, realistic, at a rate of your choice.
 
-    Exit codes: 0 everything was acknowledged, 1 it was not all right (a bad line, no such topic), 2 Kafka is away.
+    Exit status: 0 everything was acknowledged, 1 it was not all right (a bad line, no such topic), 2 Kafka is away.
     Of --check: 0 every record would arrive, 1 some would be dead letters.
     """
     if checked is not None:

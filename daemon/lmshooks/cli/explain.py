@@ -59,7 +59,7 @@ def explain(
     NAME takes a sample of that event; --file a record as its producer wrote it; --at a record in Kafka. A request is
     what would be sent if the event went alone, signed now; under load several events share one.
 
-    Exit codes: 0 somebody gets it, 1 nobody does (or it is malformed), 2 usage.
+    Exit status: 0 somebody gets it, 1 nobody does (or it is malformed), 2 usage.
     """
     configuration = settings.loaded(directory).configuration
     asked = [settings.subscription(configuration, directory, only)] if only else configuration.subscriptions.values()

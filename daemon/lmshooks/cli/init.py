@@ -100,7 +100,7 @@ def init(
     It asks for what no option says; where nobody can be asked, only --account and --url are needed. A daemon.yaml that
     is there already is kept, and the subscription is added to it; nothing is written over without --force.
 
-    Exit codes: 0 written and valid, 1 not written (the text says why), 2 usage.
+    Exit status: 0 written and valid, 1 not written (the text says why), 2 usage.
     """
     daemon_file = directory / "daemon.yaml"
     kept = daemon_file.exists() and not force

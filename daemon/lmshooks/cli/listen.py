@@ -127,7 +127,9 @@ async def _serve(listener: Listener, started: Callable[[], Any]) -> None:
 
 
 @click.command(short_help="Run a local listener that verifies deliveries and prints their events.")
-@click.option("--port", default=8099, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--port", default=8099, show_default=True, metavar="N", type=click.IntRange(0, 65535), help="0 takes a free one."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--secret-env", "names", multiple=True, metavar="NAME", help="A variable with a whsec_ secret; repeatable."
@@ -140,12 +142,22 @@ async def _serve(listener: Listener, started: Callable[[], Any]) -> None:
     help="A file with one whsec_ secret a line; repeatable.",
 )
 @click.option(
-    "--status", default=200, show_default=True, type=click.IntRange(200, 599), help="What a good answer says."
+    "--status",
+    default=200,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(200, 599),
+    help="What a good answer says.",
 )
 @click.option("--delay", default=0.0, type=click.FloatRange(0), metavar="SECONDS", help="Wait before each answer.")
 @click.option("--fail-rate", default=0.0, type=click.FloatRange(0, 1), metavar="SHARE", help="Answer this share badly.")
 @click.option(
-    "--fail-status", default=500, show_default=True, type=click.IntRange(200, 599), help="What a bad one says."
+    "--fail-status",
+    default=500,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(200, 599),
+    help="What a bad one says.",
 )
 @click.option("--retry-after", metavar="SECONDS|DATE", help="Send Retry-After with every answer that is not 2xx.")
 @click.option("--hang", is_flag=True, help="Take requests and never answer.")
@@ -187,7 +199,7 @@ def listen(
     The subscription's url is http://127.0.0.1:8099/; plain http and this address must be allowed in daemon.yaml:
     egress.allow_http and egress.allow_networks.
 
-    Exit codes: 0 stopped by Ctrl-C, 1 it cannot listen there, 2 usage.
+    Exit status: 0 stopped by Ctrl-C, 1 it cannot listen there, 2 usage.
     """
     secrets = _secrets(names, files)
     answers = Answers(status, delay, fail_rate, fail_status, retry_after, hang)

@@ -66,7 +66,7 @@ def plan(
     window; which windows and cadences change; and what is owed to whatever goes. A running daemon applies a change by
     itself, as soon as the files are on its disk: plan a copy of them.
 
-    Exit codes: 0 nothing changes, 1 it cannot be told (mistakes in the files, nobody answers), 2 there are changes.
+    Exit status: 0 nothing changes, 1 it cannot be told (mistakes in the files, nobody answers), 2 there are changes.
     """
     if (state, url is not None, against is not None).count(True) > 1:
         raise _Mistaken("one of --url, --state and --against at a time")

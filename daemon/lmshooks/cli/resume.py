@@ -40,7 +40,7 @@ def resume(ids: tuple[str, ...], directory: Path, everything: bool) -> None:
     A subscription is suspended when its endpoint answers 410 Gone, or fails for the whole retry horizon (7 days). What
     the log still holds is then delivered in order. One that is not suspended is left as it is.
 
-    Exit codes: 0 the command is written, 1 no such subscription, 2 Kafka did not confirm it (repeating is harmless).
+    Exit status: 0 the command is written, 1 no such subscription, 2 Kafka did not confirm it (repeating is harmless).
     """
     if everything == bool(ids):
         raise click.UsageError("name the subscriptions, or all of them with --all")

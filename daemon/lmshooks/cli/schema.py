@@ -40,6 +40,8 @@ def schema(name: str | None, event: str | None, listing: bool) -> None:
 
     Of records and bodies: without EVENT_NAME what the daemon takes and what it promises; with it also what ALM's
     samples show of such an event.
+
+    Exit status: 0 printed, 2 usage.
     """
     if listing == bool(name):
         raise click.UsageError(f"name one of {', '.join(SCHEMAS)}, or list them with --list")

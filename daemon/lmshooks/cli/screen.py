@@ -88,6 +88,8 @@ def _indented(text: Text, by: int) -> Padding:
 def _owed(each: dict[str, Any]) -> str:
     oldest = "" if each["oldest_owed_age"] is None else f", the oldest {spell(each['oldest_owed_age'])} old"
     unseen = f" and what is its own of {many(each['unseen'], 'record')}" if each["unseen"] else ""
+    if not (each["owed"] or unseen):
+        return "owed nothing"
     return f"owed {many(each['owed'], 'event')}{unseen}{oldest}"
 
 

@@ -40,12 +40,18 @@ Examples:
 @settings.config_option
 @click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write it there (0600).")
 @click.option(
-    "--bytes", "size", default=32, show_default=True, type=click.IntRange(SHORTEST, LONGEST), help="Its size."
+    "--bytes",
+    "size",
+    default=32,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(SHORTEST, LONGEST),
+    help="Its size.",
 )
 def make(file: Path | None, directory: Path, size: int) -> None:
     """Make a secret: to a file, or to standard output alone.
 
-    Exit codes: 0 made, 1 the file is there already or cannot be written, 2 usage.
+    Exit status: 0 made, 1 the file is there already or cannot be written, 2 usage.
     """
     made = secret_files.make(size)
     if file is None:
@@ -57,10 +63,11 @@ def make(file: Path | None, directory: Path, size: int) -> None:
 
 
 @secret.command(
+    short_help="Tell the listener's owner, as JSON, all that verifying takes.",
     epilog="""\b
 Examples:
   lmshooks secret export crm-completions --file for-the-owner.json
-  lmshooks secret export crm-completions | gpg --encrypt --recipient owner@example.com"""
+  lmshooks secret export crm-completions | gpg --encrypt --recipient owner@example.com""",
 )
 @click.argument("subscription_id", metavar="SUBSCRIPTION_ID", shell_complete=subscription_ids)
 @settings.config_option
@@ -70,7 +77,7 @@ def export(subscription_id: str, directory: Path, file: Path | None) -> None:
 
     It holds the secrets themselves: hand it over as you would a password.
 
-    Exit codes: 0 told, 1 it does not sign (or no such subscription), 2 usage.
+    Exit status: 0 told, 1 it does not sign (or no such subscription), 2 usage.
     """
     loaded = settings.loaded(directory)
     one = settings.subscription(loaded.configuration, directory, subscription_id)
@@ -114,10 +121,11 @@ def _handed_over(one: Subscription) -> dict[str, Any]:
 
 
 @secret.command(
+    short_help="Change a secret without a gap, step by step.",
     epilog="""\b
 Examples:
   lmshooks secret rotate config/secrets/crm              # makes config/secrets/crm.next
-  lmshooks secret rotate config/secrets/crm --finish     # when the listener's owner has the new one"""
+  lmshooks secret rotate config/secrets/crm --finish     # when the listener's owner has the new one""",
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @settings.config_option
@@ -128,7 +136,7 @@ def rotate(file: Path, directory: Path, finish: bool) -> None:
     First a new secret stands beside the old one and every delivery is signed with both; when the owner verifies with
     the new one, the old one goes. FILE is what a subscription names as {file: ...}.
 
-    Exit codes: 0 this step is done, 1 it is not (the text says why), 2 usage.
+    Exit status: 0 this step is done, 1 it is not (the text says why), 2 usage.
     """
     upcoming = file.with_name(f"{file.name}.next")
     old = _key(file)

@@ -39,14 +39,21 @@ Examples:
 @click.option(
     "--watch", is_flag=True, help="Again and again, also while the daemon is away. Not on a terminal: changes."
 )
-@click.option("--every", default=2.0, show_default=True, type=click.FloatRange(0.1), help="Seconds, with --watch.")
+@click.option(
+    "--every",
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=click.FloatRange(0.1),
+    help="How often, with --watch.",
+)
 @click.option("--json", "as_json", is_flag=True, help="What the daemon answers, as it is; with --watch one line each.")
 def status(directory: Path, url: str | None, short: bool, watch: bool, every: float, as_json: bool) -> None:
     """Show how a running daemon stands: one line on what to do, then what is wrong, then the rest.
 
     It asks one instance: with several, each shows the partitions that it owns.
 
-    Exit codes: 0 all is well, 1 something is wrong, 2 no daemon answers. With --watch: as it last was.
+    Exit status: 0 all is well, 1 something is wrong, 2 no daemon answers. With --watch: as it last was.
     """
     url = url or address(directory)
     if watch:

@@ -72,7 +72,7 @@ def test(
     It really posts, through the egress guard, signed, as the daemon would; no daemon and no Kafka is needed, nothing is
     retried, and no position moves. The listener sees an event of its own id.
 
-    Exit codes: 0 delivered, 1 any other verdict, 2 usage.
+    Exit status: 0 delivered, 1 any other verdict, 2 usage.
     """
     loaded = settings.loaded(directory)
     one = settings.subscription(loaded.configuration, directory, subscription_id)
