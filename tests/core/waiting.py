@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from lmshooks.core.commands import Bury, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.dispatcher import Dispatcher
@@ -12,9 +14,16 @@ from lmshooks.core.facts import Fact
 from lmshooks.core.positions import Partition
 from lmshooks.core.retrying import Failure, Outcome
 from lmshooks.core.subscriptions import Subscription
-from tests.core.test_dead_endpoint import record
+from tests.core.test_dead_endpoint import Stored
 
 P = Partition("events", 0)
+
+
+def record(offset: int) -> Stored:
+    """One event of account 1, of a learner of its own, numbered by its offset."""
+    data = {"n": offset, "userId": offset}
+    event = {"eventId": f"e{offset}", "eventName": "COURSE_ENROLLMENT", "timestamp": 1, "data": data}
+    return Stored(offset, orjson.dumps({"accountId": 1, "events": [event]}))
 
 
 class Waiting:

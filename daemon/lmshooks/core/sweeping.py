@@ -52,7 +52,9 @@ def board(own: Ownership, now: float) -> None:
 
 
 def _due(own: Ownership, lane: Lane, now: float) -> bool:
-    if lane.blocked or not lane.durable or not lane.roomy or lane.held_until > now:
+    if lane.blocked or not lane.durable or lane.held_until > now:
+        return False
+    if not (lane.roomy or lane.needed):  # bytes of a pending delivery are taken in however full it is: all waits for it
         return False
     if lane.failures and lane.due and min(lane.due.values()) > now:
         return False
