@@ -94,7 +94,9 @@ def test_the_state_topic_knows_who_is_there_and_what_is_owed_without_a_daemon(wo
     assert "owed: 3 events" in result.output
     assert "changes of urls, events and filters are not seen" in result.output
     assert result.output.splitlines()[-1] == "plan: 1 added, 1 removed"
-    assert run("--config", world.folder, "--state").exit_code == 0
+    same = run("--config", world.folder, "--state")
+    assert same.exit_code == 0
+    assert same.output.splitlines()[-1] == "plan: nothing changes, as far as the state topic can tell"
 
 
 def test_where_no_daemon_answers_the_state_topic_is_read_and_that_is_said(world: World, changed: Path) -> None:
@@ -103,7 +105,7 @@ def test_where_no_daemon_answers_the_state_topic_is_read_and_that_is_said(world:
     result = run("--config", changed)
     assert result.exit_code == 2
     assert "no daemon answers at http://127.0.0.1:1/configuration" in result.stderr
-    assert "the state topic is read instead" in result.stderr and "the state topic" in result.stdout
+    assert "this its address? The state topic is read instead." in result.stderr and "the state topic" in result.stdout
 
 
 def test_a_daemon_that_was_named_and_does_not_answer_is_exit_code_1(world: World) -> None:

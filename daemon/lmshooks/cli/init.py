@@ -82,7 +82,7 @@ Examples:
 @click.option("--bootstrap", metavar="HOST:PORT[,...]", help="Where Kafka is. [default: localhost:9092]")
 @click.option("--topic", help="The source topic. [default: lms.events]")
 @click.option("--single-broker", is_flag=True, help="For a broker to try things with: one replica, short retention.")
-@click.option("--force", is_flag=True, help="Write over files that are there.")
+@click.option("--force", is_flag=True, help="Write over files that are there; the secret is another one then.")
 def init(
     directory: Path,
     identity: str | None,

@@ -106,7 +106,7 @@ def _applied(loaded: Loaded, directory: Path, url: str | None, state: bool) -> A
         except Unreachable as error:
             if url is not None:
                 raise
-            click.echo(f"note: {error}; the state topic is read instead", err=True)
+            click.echo(f"note: {error} The state topic is read instead.", err=True)
     return of_state(loaded.daemon.kafka, time.time())
 
 
