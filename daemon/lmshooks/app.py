@@ -25,7 +25,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from lmshooks import __version__
-from lmshooks.adapters import logs
+from lmshooks.adapters import heap, logs
 from lmshooks.adapters.admin import Admin, Health, Progress, Sources, picture
 from lmshooks.adapters.clock import Clock
 from lmshooks.adapters.dead_letters import DeadLetters
@@ -132,6 +132,7 @@ class Daemon:
             log.warning("configuration.doubtful", why=warning)
         log.info("daemon.starting", version=__version__, instance=self._instance, admin_port=admin.port)
         self._spawn(self._supervisor.keep_told(self._standing))
+        self._spawn(heap.keep_released())
         try:
             return await self._live()
         except TopicRefused as refused:

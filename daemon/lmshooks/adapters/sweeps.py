@@ -153,7 +153,7 @@ class Sweeper:
                     break
                 free = [reader for reader in self._readers if not reader.busy]
                 if free and not same:
-                    reader = min(free, key=lambda free_one: free_one.used)
+                    reader = min(free, key=lambda one: (one.tp is None or one.tp != tuple(key[0]), one.used))
                     break
                 await self._freed.wait()
             self._uses += 1
