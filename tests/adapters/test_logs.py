@@ -41,6 +41,13 @@ def test_an_event_is_one_json_line_with_its_name_its_time_and_its_fields(capsys:
     assert line["why"] == "line\nbreak"
 
 
+@pytest.mark.parametrize("odd", ["caf\udce9.yaml", 1 << 70])
+def test_what_is_odd_is_said_all_the_same(odd: object, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger().info("configuration.refused", why=odd)
+    assert json.loads(capsys.readouterr().err)["why"] == odd
+
+
 def test_what_is_below_the_level_is_not_said(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("warning", "json")
     structlog.get_logger().info("quiet")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import json
 import logging
 import os
 import select
@@ -273,5 +274,8 @@ def _as_text(processor: Any) -> Any:
 
 
 def _encode(line: dict[str, Any], **_: Any) -> bytes:
-    """One JSON line; what JSON has no word for is said as text."""
-    return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+    """One JSON line; what JSON has no word for is said as text. A line that is odd must not end who says it."""
+    try:
+        return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except orjson.JSONEncodeError:  # half a character, as in a file's name that is no UTF-8; a number beyond 64 bits
+        return json.dumps(line, default=str).encode()
