@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -29,17 +29,37 @@ def record(offset: int) -> Stored:
 class Waiting:
     """Owns one partition from its beginning; the test answers posts and letters."""
 
-    def __init__(self, *subscriptions: Subscription) -> None:
+    def __init__(self, *subscriptions: Subscription, state: Sequence[tuple[bytes, bytes | None]] = ()) -> None:
+        """`state` lies in the state topic before it begins."""
         self.now = 2000.0
+        self.state: list[Entry] = []
+        self.committed = 0
         self.posts: list[Post] = []
         self.letters: list[Bury] = []
         self.facts: list[Fact] = []
-        self._state = 0
         self._log: list[Any] = []
         self._versions = 1
         self.machine = Dispatcher("one", self._files(subscriptions), Limits(), self.now)
+        self._write(state)
         self.machine.assigned(P, 0, "", 0, 0, 0, self.now)
         self.turn()
+
+    def succeed(self, *subscriptions: Subscription) -> Waiting:
+        """It is killed: who owns the partition then, and reads the same log from what is committed."""
+        heir = Waiting()
+        heir.machine = Dispatcher("two", self._files(subscriptions), Limits(), heir.now)
+        heir.state, heir._log = [], self._log
+        heir._write([(entry.key, entry.value) for entry in self.state])
+        heir.machine.assigned(P, self.committed, "", 0, len(self._log), 0, heir.now)
+        heir.turn()
+        heir.machine.records(P, self._log[self.committed :], len(self._log), len(self._log), heir.now)
+        heir.turn()
+        return heir
+
+    def _write(self, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
+        begin = len(self.state)
+        self.state += [Entry(begin + at, self.now, key, value) for at, (key, value) in enumerate(entries)]
+        self.machine.followed(self.state[begin:], self.now)
 
     def _files(self, subscriptions: tuple[Subscription, ...]) -> Configuration:
         named: Mapping[str, Subscription] = {one.id: one for one in subscriptions}
@@ -78,10 +98,9 @@ class Waiting:
             for command in commands:
                 match command:
                     case WriteState():
-                        entries = [Entry(self._state + at, self.now, *pair) for at, pair in enumerate(command.entries)]
-                        self._state += len(entries)
-                        self.machine.followed(entries, self.now)
+                        self._write(command.entries)
                     case Commit():
+                        self.committed = command.offset
                         self.machine.committed(command, True, self.now)
                     case Read():
                         chunk = self._log[command.offset : command.end]

@@ -69,14 +69,15 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     """Compose the write: everything that the target leaves behind is in it."""
     store, context = own.store, own.context
     target = own.position[0] if final else own.next_target
-    ends = {name: (window.read[0] if final else window.target) for name, window in own.windows.items()}
+    marks = {name: (window.read if final else window.target) for name, window in own.windows.items()}
+    ends = {name: mark[0] for name, mark in marks.items()}
     own.next_target = own.position[0]
     for window in own.windows.values():
-        window.target = window.read[0]
+        window.target = window.read
     own.checkpointed_at = now
     own.settled = 0
     own.urgent = False
-    wanted, contents = _lanes(own, target, ends, now)
+    wanted, contents = _lanes(own, target, marks, now)
     whole = len(wanted) <= context.limits.checkpoint_records
     target = _cut(own, wanted, target, ends)
     contents |= {key: recorded for _, key, recorded in wanted}
@@ -109,7 +110,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
 
 
 def _lanes(
-    own: Ownership, target: int, ends: Mapping[str, int], now: float
+    own: Ownership, target: int, marks: Mapping[str, Position], now: float
 ) -> tuple[list[tuple[Lane, bytes, Recorded]], dict[bytes, Recorded | None]]:
     """The lanes whose records must be written, with them; and the keys of the records that go."""
     store = own.store
@@ -118,11 +119,14 @@ def _lanes(
     living: set[bytes] = set()
     for lane in list(own.lanes.values()):
         feed = own.feed_of(lane)
-        edge = start_of(target if lane.kind is Kind.REAL_TIME else ends.get(lane.subscription.window, feed[0]))
+        mark = start_of(target) if lane.kind is Kind.REAL_TIME else marks.get(lane.subscription.window, feed)
+        edge = start_of(mark[0])
         key = store.lane_key(lane.kind, lane.subscription.id)
         living.add(key)
-        # A window's feed may wait inside a record, at whose beginning a restart reads on: all say where they stand.
-        if needs_record(lane, edge, feed) or (feed[1] > 0 and edge[0] == feed[0]):
+        # A window's feed may wait inside a record, at whose beginning a restart reads on: all say where they stand, as
+        # long as it waits there, and once more when it has gone on.
+        inside = mark[1] > 0 or (feed[1] > 0 and mark[0] == feed[0])
+        if inside or needs_record(lane, edge, feed) or store.knows_beyond(key, edge):
             record = lane.record(feed)
             content = record.encode()
             if not lane.durable or store.must_write(key, content, record, now):

@@ -181,8 +181,8 @@ class WindowFeed:
         """The last close that was looked after: also one of an empty range, which is no reason to write."""
         self.durable_close = closed_at
         self.read: Position = start_of(done)
-        self.target = done
-        """The next checkpoint's `done`."""
+        self.target: Position = start_of(done)
+        """Where the feed stood when the last checkpoint began: the next one's `done`, and how far into that record."""
         self.closing: tuple[int, float] | None = None
         """(end, scheduled close) that is decided but not yet durable."""
         self.asked_at: float | None = None

@@ -75,6 +75,14 @@ class Store:
             return now - known.written_at >= SOFT_AGE
         return True
 
+    def knows_beyond(self, key: bytes, target: Position) -> bool:
+        """Whether a lane's record says of events from the target on that they are settled: who starts there needs it.
+
+        Such a lane was ahead of its feed when the record was written; that the feed has caught up since is not enough.
+        """
+        known = self.recorded.get(key)
+        return known is not None and known.lane is not None and known.lane.horizon > target
+
     def may_drop(self, lane: Lane | None, recorded: LaneRecord, target: Position, feed: Position, durable: int) -> bool:
         """R2: a lane's record goes only when the lane is attached, its head is at or past the target, nothing in the
         record is pending, and the recorded position is not past what is acknowledged as durable (`durable`)."""
