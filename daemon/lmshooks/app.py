@@ -250,8 +250,8 @@ class Daemon:
             try:
                 async for _ in changes(self._directory):
                     await self._reload(FILES)
-            except OSError as error:
-                log.warning("watch.failed", why=str(error))
+            except Exception as error:  # whatever it is: the next change must be seen
+                log.warning("watch.failed", why=f"{type(error).__name__}: {error}")
             await asyncio.sleep(5.0)
 
     async def _reload(self, why: str) -> None:
