@@ -35,8 +35,11 @@ Parsed = tuple[Event, Mapping[str, Any]]
 class Wanted(NamedTuple):
     """Which records may concern those who read with a pass."""
 
-    accounts: frozenset[str | None] | None
-    """Of these accounts; None for every one. (None in it: the account is not told by the first bytes.)"""
+    accounts: Mapping[str | None, int] | None
+    """Account -> the offset before which none of them concerns anybody; None where every record may.
+
+    None among the accounts: it is not told by the first bytes.
+    """
     offsets: frozenset[int]
     """And these, whatever their account: positions below a horizon."""
 

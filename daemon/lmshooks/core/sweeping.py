@@ -18,6 +18,8 @@ from lmshooks.core.records import Kind
 from lmshooks.core.routing import EVERY_ACCOUNT
 from lmshooks.core.subscriptions import Subscription
 
+NOWHERE = 1 << 62
+"""An offset that no log reaches."""
 BOARDING = 0.2
 """Seconds between looks at which detached lanes are due."""
 
@@ -110,7 +112,8 @@ def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset:
 def _unpack(own: Ownership, stream: Stream) -> bool:
     """Parse the next record that may concern anybody here; False where none is in hand.
 
-    Most of a partition is other accounts': their records are not parsed, one by one, to be passed over.
+    Most of a partition is other accounts', or was taken by lanes that stand further on: such records are passed over by
+    their first bytes.
     """
     if not stream.records:
         return False
@@ -118,7 +121,8 @@ def _unpack(own: Ownership, stream: Stream) -> bool:
     limit = own.context.limits.event_bytes
     while stream.records:
         record = stream.records.popleft()
-        if accounts is not None and record.offset not in offsets and account_of(record.value) not in accounts:
+        offset = record.offset
+        if accounts is not None and offset not in offsets and offset < accounts.get(account_of(record.value), NOWHERE):
             continue
         events = parse(record, limit)[0]
         stream.chunk.extend(one for one in events if one[0].position >= stream.position)
@@ -128,14 +132,15 @@ def _unpack(own: Ownership, stream: Stream) -> bool:
 
 
 def _wanted(own: Ownership, stream: Stream) -> Wanted:
+    accounts: dict[str | None, int] = {}
     if stream.window is None:
-        accounts = {lane.subscription.account for lane in stream.riders.values()}
+        for lane in stream.riders.values():
+            account = lane.subscription.account
+            accounts[account] = min(lane.next[0], accounts.get(account, NOWHERE))
     else:
-        accounts = own.context.window_accounts.get(stream.window, set())
-    return Wanted(
-        None if EVERY_ACCOUNT in accounts else frozenset((*accounts, None)),
-        frozenset(offset for offset, _ in stream.exact),
-    )
+        accounts.update(dict.fromkeys(own.context.window_accounts.get(stream.window, ()), 0))
+    every = EVERY_ACCOUNT in accounts
+    return Wanted(None if every else {**accounts, None: 0}, frozenset(offset for offset, _ in stream.exact))
 
 
 def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
