@@ -208,3 +208,22 @@ def test_a_roster_that_no_partition_names_is_removed_after_the_compaction_lag_an
     stage.follow(one)
     stage.checkpoints(one, 2)
     assert [entry.value for entry in stage.world.state.entries if entry.key == second][-1] is not None
+
+
+@pytest.mark.parametrize(("seconds", "remembered"), [(20.0, True), (31.0, False)])
+def test_a_new_partition_knows_who_is_an_orphan_elsewhere_as_long_as_the_grace_lasts_there(
+    seconds: float, remembered: bool
+) -> None:
+    stay, go = subscription("t"), subscription("s")
+    stage = Stage(stay, go, grace=30.0)
+    one = stage.begin()
+    stage.checkpoints(one, 2)
+    stage.subscribe(one, only=(stay,))
+    removed = stage.world.now
+    stage.checkpoints(one, 1)
+    stage.world.now = removed + seconds
+    added = stage.world.grow()
+    stage.own(one, added)
+    lanes = one.machine.owned[added].lanes
+    assert [name for name, _ in lanes] == ["s"] * 2 * remembered
+    assert all(lane.orphan_since == removed for lane in lanes.values())  # no grace of its own

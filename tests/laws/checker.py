@@ -136,6 +136,11 @@ class Checker:
         for key in [key for key in self.floors if key[0] == name]:
             del self.floors[key]
 
+    def grown(self, partition: Partition) -> None:
+        """A partition is added: what is promised elsewhere is promised there, from its beginning on."""
+        for name in {name for name, _ in self.floors}:
+            self.floors[name, partition] = 0
+
     def crashed(self, instance: str) -> None:
         """Its answers will not come; its requests may still be on the wire, in a tenure that is over."""
         self.applied.pop(instance, None)

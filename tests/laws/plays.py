@@ -42,6 +42,8 @@ class Profile:
     """Whether the log expires, read or not."""
     moves: bool = False
     """Whether an operator moves the group's offset."""
+    grows: bool = False
+    """Whether partitions are added to the topic."""
 
 
 MOVED = ("window", "add", "window")
@@ -56,6 +58,7 @@ PROFILES = (
     Profile("cadence", Bounds(1, 2), changes=("cadence", "cadence", "add")),
     Profile("subscriptions", Bounds(1, 2), changes=SUBSCRIPTIONS),
     Profile("grace", Bounds(1, 2), changes=("remove", "back", "add", "remove", "back"), grace=30.0),
+    Profile("added", Bounds(1, 3), changes=("remove", "back", "remove", "back", "add"), grows=True, crashes=1.5),
     Profile("filters", Bounds(1, 2), changes=("filter", "filter", "pause", "activate")),
     Profile("latest", Bounds(2, 2, earliest=False), changes=("add",), zombies=True),
     Profile("topics", Bounds(4, 3, topics=2), changes=("add", "remove", "back")),
@@ -126,6 +129,7 @@ class Play:
             "clock": (lambda: op.step_clock(world), 2 if profile.clocks else 0),
             "expire": (lambda: op.expire(world), 1.5 if profile.retention else 0),
             "operator": (lambda: op.move_offset(world), 3 if profile.moves else 0),
+            "grow": (self.grow, 1.5 if profile.grows else 0),
             "version": (self.new_version, 1.5 if profile.changes else 0),
             "configure": (lambda: op.configure(world), 3 if profile.changes else 0),
         }
@@ -192,6 +196,11 @@ class Play:
         names = sorted(self.world.versions[self.world.target].subscriptions)
         if names:
             self.moods[self.rng.choice(names)] = self.rng.choice(self.profile.moods)
+
+    def grow(self) -> None:
+        """Somebody adds a partition."""
+        if len(self.world.added) < 3:
+            self.world.grow()
 
     def new_version(self) -> None:
         """Somebody edits the files."""

@@ -8,8 +8,8 @@ from lmshooks.core.catalogue import Cadence
 from tests.laws import mutations as off
 from tests.laws import operations as op
 from tests.laws.holes import hole
-from tests.laws.stage import LATER, Stage, subscription
-from tests.laws.world import Bounds
+from tests.laws.stage import LATER, NOW, UNWANTED, Stage, subscription
+from tests.laws.world import Bounds, Instance
 
 S, T = subscription("s"), subscription("t")
 LATEST = Bounds(instances=3, earliest=False)
@@ -94,6 +94,46 @@ def a_partition_visits_an_instance_with_older_files() -> None:
     stage.checkpoints(two, 3)
     op.load(stage.world, two, 1)
     stage.end()
+
+
+@hole("20", "R11", "4 1", off.no_orphans_on_a_partition_that_is_new)
+def a_partition_is_added_while_a_subscription_is_out() -> None:
+    """Brought back within the grace, it goes on where it was: at the beginning of what it never saw, too."""
+    stage = Stage(S, T)
+    one = stage.begin()
+    stage.checkpoints(one, 3)
+    stage.subscribe(one, only=(T,))
+    stage.checkpoints(one, 3)
+    _deliver_on_a_new_partition(stage, one)
+    stage.subscribe(one, s=S)
+    stage.end()
+
+
+@hole("20b", "R11", "4 1", off.no_orphans_on_a_partition_that_is_new)
+def a_partition_is_added_where_the_newer_files_are() -> None:
+    """The subscription was taken out, but who owns the other partition has not heard of it: there is no orphan yet."""
+    stage = Stage(S, T)
+    one = stage.begin()
+    stage.checkpoints(one, 3)
+    stage.subscribe(only=(T,))
+    two = stage.start()
+    _deliver_on_a_new_partition(stage, two)
+    stage.subscribe(one, two, s=S)
+    stage.end()
+
+
+def _deliver_on_a_new_partition(stage: Stage, instance: Instance) -> None:
+    """It takes a new partition over, and what lies there, for both cadences, is left behind by its commits."""
+    added = stage.world.grow()
+    for name in (NOW, LATER):
+        stage.produce(name, to=added)
+    stage.own(instance, added)
+    stage.feed(instance)
+    stage.answer_all(instance, "t")
+    for _ in range(3):
+        stage.produce(UNWANTED, to=added)
+        stage.feed(instance)
+        stage.checkpoint(instance)
 
 
 @hole("12", "R9", "2", off.post_before_it_is_durable)

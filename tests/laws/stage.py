@@ -103,13 +103,15 @@ class Stage:
 
     # the source log
 
-    def produce(self, name: str = NOW, *, count: int = 1, account: str = "1", learner: str = "l1") -> list[Fact]:
+    def produce(
+        self, name: str = NOW, *, count: int = 1, account: str = "1", learner: str = "l1", to: Partition = P
+    ) -> list[Fact]:
         """One record of so many events."""
-        source, checker = self.world.sources[P], self.world.checker
+        source, checker = self.world.sources[to], self.world.checker
         facts = []
         for index in range(count):
             number = len(checker.facts)
-            fact = Fact(P, (source.end, index), account, learner, name, f"e{number}", number, False)
+            fact = Fact(to, (source.end, index), account, learner, name, f"e{number}", number, False)
             checker.facts[fact.id] = fact
             facts.append(fact)
         events = [

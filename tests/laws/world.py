@@ -72,6 +72,8 @@ class Bounds:
     topics: int = 1
     memory: int = 4000
     """Bytes of events that an instance may hold."""
+    records: int = 2000
+    """State records in one checkpoint, at most."""
 
 
 class World:
@@ -89,6 +91,8 @@ class World:
         self.tracing = False
         topics = ("events", "events.more")[: bounds.topics]
         self.partitions = [Partition(topics[one % bounds.topics], one) for one in range(bounds.partitions)]
+        self.added: set[Partition] = set()
+        """Partitions that the topic did not have when the group began."""
         self.sources = {partition: SourceLog(partition) for partition in self.partitions}
         self.state = StateLog()
         self.group: dict[Partition, tuple[int, str]] = {}
@@ -108,6 +112,7 @@ class World:
         self.limits = Limits(
             posts=6, failing_posts=2, memory=bounds.memory, checkpoint_interval=1.0, checkpoint_events=5,
             checkpoint_pause=0.05, write_timeout=10.0, pending_letters=2, compaction_lag=bounds.lag,
+            checkpoint_records=bounds.records,
         )  # fmt: skip
         self.checker = Checker(self.versions, self.sources, self.state)
         self.steps = 0
@@ -164,6 +169,17 @@ class World:
 
     # ownership
 
+    def grow(self) -> Partition:
+        """A partition is added to the topic: empty, and nobody's yet. It begins at its beginning."""
+        partition = Partition(self.partitions[0].topic, len(self.partitions))
+        self.partitions.append(partition)
+        self.added.add(partition)
+        self.sources[partition] = SourceLog(partition)
+        self.owner[partition] = None
+        self.checker.grown(partition)
+        self.trace(f"{partition} is added")
+        return partition
+
     def give(self, partition: Partition, instance: Instance) -> None:
         """The group assigns the partition."""
         if partition in instance.feeds:
@@ -172,7 +188,7 @@ class World:
         instance.feeds[partition] = Feed()
         source = self.sources[partition]
         committed, metadata = self.group.get(partition, (None, ""))
-        start = source.start if self.bounds.earliest else source.end
+        start = source.start if self.bounds.earliest or partition in self.added else source.end
         self.checker.given.pop((instance.name, partition), None)
         if committed is not None and not metadata:
             self.checker.given[instance.name, partition] = committed

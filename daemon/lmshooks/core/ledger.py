@@ -12,13 +12,15 @@ were nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
 
 from lmshooks.core.commands import Entry
 from lmshooks.core.positions import Partition
-from lmshooks.core.records import Key, RosterEntry, decode_roster, parse_key, read_record
+from lmshooks.core.records import Key, LaneRecord, RosterEntry, decode_roster, parse_key, read_record
 
 
 class Accepted(NamedTuple):
@@ -176,6 +178,22 @@ class Ledger:
         for key, accepted in self.values.get(partition, {}).items():
             if not accepted.dropped:
                 yield key, accepted
+
+    def orphans(self) -> list[tuple[str, float]]:
+        """(subscription, since when it is in no file), as the lane records of all partitions say, ascending by time."""
+        found = []
+        for values in self.values.values():
+            for raw, accepted in values.items():
+                if b'"x":' not in accepted.value or accepted.dropped:  # few are: do not read a hundred thousand others
+                    continue
+                key = parse_key(raw)
+                if key is None or key.what != "lane":
+                    continue
+                with suppress(ValueError):  # it holds its own partition, and no other
+                    record = read_record(key, accepted.value)
+                    if isinstance(record, LaneRecord) and record.orphan_since is not None:
+                        found.append((key.name, record.orphan_since))
+        return sorted(found, key=itemgetter(1))
 
     def idle_rosters(self, before: float) -> list[str]:
         """Digests of rosters written before that moment which no partition record names any more."""

@@ -1,8 +1,11 @@
 """Where does a new tenure go on? The claim is read back, and with it everything that the state topic says.
 
 A record always wins over the committed offset; where the recorded configuration is another than ours, taking over is a
-reload at the committed position (R11). A record that cannot be read holds its partition, and no other: what it said is
-unknown, and going on could lose it. The partition is claimed again as soon as the record is written anew or removed.
+reload at the committed position (R11). A partition that nobody ever had was added to its topic: what the records of the
+others know of subscriptions that are in no file holds there, too, from its beginning.
+
+A record that cannot be read holds its partition, and no other: what it said is unknown, and going on could lose it. The
+partition is claimed again as soon as the record is written anew or removed.
 """
 
 from __future__ import annotations
@@ -99,6 +102,8 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
         _compare(own, part, offset, now)
         for letter in part.letters:
             letters.reread(own, letter)
+    else:
+        _remember(own, offset, now)
     context.facts.append(Claimed(own.partition, tenure, offset, len(lanes)))
     context.commands.append(Start(own.partition, offset))
     own.hold(context.short)  # what else held the feed in the tenure before holds it no more
@@ -179,3 +184,20 @@ def _compare(own: Ownership, part: PartRecord, committed: int, now: float) -> No
     for name, now_is in context.roster.items():
         if name not in old and (name, Kind.WINDOWED) not in own.lanes:
             own.place(name, Kind.WINDOWED, start_of(max(committed, own.windows[now_is.window].done)))
+
+
+def _remember(own: Ownership, begin: int, now: float) -> None:
+    """R11 where there is no partition record: subscriptions that our files do not have are orphans from the beginning.
+
+    That is who is an orphan elsewhere, since then; and who is in a configuration that is applied elsewhere: whoever
+    applies it has other files than ours, or has not seen yet that the subscription was taken out.
+    """
+    context = own.context
+    ledger, grace = context.ledger, context.configuration.orphan_grace
+    out = {name: since for name, since in ledger.orphans() if now - since < grace}
+    for digest in set(ledger.applied.values()) - {context.roster_digest}:
+        out |= dict.fromkeys(ledger.rosters.get(digest, ()), now)
+    for name in sorted(out.keys() - context.roster.keys()):
+        for kind in Kind:
+            if (name, kind) not in own.lanes:
+                own.orphan(own.place(name, kind, start_of(begin)), out[name])
