@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from lmshooks.cli import group
+import sys
+
+from lmshooks import signals
 
 
 def main() -> None:
     """The entry point."""
+    if sys.argv[1:2] == ["run"]:
+        signals.heed()
+    from lmshooks.cli import group  # after that: its imports take a while
+
     group(prog_name="lmshooks")
 
 

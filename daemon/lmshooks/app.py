@@ -4,6 +4,7 @@
     stop    no new posts -> requests in flight, last checkpoint -> out of the group -> everything closed
 
 SIGTERM and SIGINT stop it so; a second one stops it at once. SIGHUP, or a change on disk, reloads the subscriptions.
+What comes before the handlers are set is in `signals`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from aiokafka.errors import KafkaError
 
-from lmshooks import __version__
+from lmshooks import __version__, signals
 from lmshooks.adapters import heap, logs
 from lmshooks.adapters.admin import Admin, Health, Progress, Sources, picture
 from lmshooks.adapters.clock import Clock
@@ -294,6 +295,8 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._spawn(self._reload("SIGHUP")))
+        if signals.reload_told():
+            self._spawn(self._reload("SIGHUP"))
 
     def _stop(self, number: int) -> None:
         assert self._stopping is not None
