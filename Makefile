@@ -48,8 +48,8 @@ fuzz: $(VENV)/.fuzz ## Guided by coverage, against what comes from outside (SECO
 	for target in $(or $(TARGETS),records state files retry-after); do \
 		$(PY) -m tests.fuzz $$target --seconds $(or $(SECONDS),60); done
 
-bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (minutes; ARGS=--list for what there is)
-	$(PY) -m tests.bench $(ARGS)
+bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (20 minutes; ARGS=--list, REPORT=docs)
+	$(PY) -m tests.bench $(ARGS) $(if $(REPORT),--report $(REPORT))
 
 # What breaks it runs at low priority: a harness that starves the daemon measures itself.
 CHAOS = nice -n 5 $(PY) -m tests.chaos

@@ -1,27 +1,28 @@
 """What can it do, and what does it cost? Every figure of the design's section "What it must reach", in one run.
 
-    python -m tests.bench [SCENARIO ...] [--quick] [--list] [--json FILE] [--render FILE]
+    python -m tests.bench [SCENARIO ... | --all] [--quick] [--list] [--report FOLDER] [--json FILE] [--render FILE]
 
 Each figure stands beside a baseline that was measured in the same run, in turn with it (A B A B). Nothing here passes
-or fails: the table has what the design wants beside what was seen. `--render` prints the Markdown of a run saved as
-JSON.
+or fails: the table has what the design wants beside what was seen. `--report docs` fills docs/performance.md: with what
+was measured now, and with what earlier runs have left of the other scenarios in docs/performance.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import backlog, configuring, latency, profiling, recovery, scaling, throughput
-from tests.bench.figures import Figure, conditions, render, save, table
+from tests.bench import backlog, configuring, latency, pages, profiling, recovery, scaling, throughput, writing
+from tests.bench.figures import Figure, Measured, conditions, load, save, table
 from tests.bench.listening import Listening
 from tests.bench.rig import Rig, Scale
 from tests.kafka.brokers import ApacheKafka, NoKafka
@@ -34,6 +35,8 @@ class Scenario(NamedTuple):
     """Something to measure."""
 
     run: Callable[[Rig], Awaitable[list[Figure]]]
+    takes: tuple[float, float]
+    """Seconds on a quiet machine, in full and `--quick`."""
     wanted: bool = False
     """Whether the design has a goal for it: these run if none is named."""
 
@@ -43,48 +46,73 @@ class Scenario(NamedTuple):
 
 
 SCENARIOS = {
-    "method": Scenario(throughput.method),
-    "throughput": Scenario(throughput.goals, wanted=True),
-    "subscriptions": Scenario(throughput.subscriptions),
-    "fan-out": Scenario(throughput.fan_out, wanted=True),
-    "events-a-post": Scenario(throughput.events_a_post),
-    "payload": Scenario(throughput.payload),
-    "dead": Scenario(throughput.dead),
-    "tls": Scenario(throughput.tls),
-    "latency": Scenario(latency.at_rates, wanted=True),
-    "isolation": Scenario(latency.isolation, wanted=True),
-    "kill": Scenario(recovery.kill, wanted=True),
-    "start": Scenario(recovery.start, wanted=True),
-    "configuration": Scenario(configuring.sizes, wanted=True),
-    "backlog": Scenario(backlog.drain, wanted=True),
-    "owed": Scenario(backlog.owed, wanted=True),
-    "window": Scenario(backlog.window),
-    "scale-out": Scenario(scaling.out),
-    "profile": Scenario(profiling.profile),
+    "method": Scenario(throughput.method, (60, 13)),
+    "throughput": Scenario(throughput.goals, (90, 17), wanted=True),
+    "subscriptions": Scenario(throughput.subscriptions, (110, 30)),
+    "fan-out": Scenario(throughput.fan_out, (45, 6), wanted=True),
+    "events-a-post": Scenario(throughput.events_a_post, (110, 25)),
+    "payload": Scenario(throughput.payload, (90, 20)),
+    "dead": Scenario(throughput.dead, (75, 41)),
+    "tls": Scenario(throughput.tls, (60, 7)),
+    "latency": Scenario(latency.at_rates, (330, 38), wanted=True),
+    "isolation": Scenario(latency.isolation, (110, 23), wanted=True),
+    "kill": Scenario(recovery.kill, (90, 19), wanted=True),
+    "start": Scenario(recovery.start, (40, 8), wanted=True),
+    "state": Scenario(writing.state, (180, 40)),
+    "configuration": Scenario(configuring.sizes, (40, 29), wanted=True),
+    "backlog": Scenario(backlog.drain, (60, 8), wanted=True),
+    "owed": Scenario(backlog.owed, (240, 4), wanted=True),
+    "window": Scenario(backlog.window, (180, 19)),
+    "scale-out": Scenario(scaling.out, (60, 8)),
+    "profile": Scenario(profiling.profile, (20, 4)),
 }
 
 
-async def measure(rig: Rig, names: list[str], path: Path) -> bool:
-    """One scenario after another; what is there is saved after each. Whether all gave their figures."""
-    told = conditions()
-    found: dict[str, list[Figure]] = {}
+async def measure(rig: Rig, plan: Mapping[str, float], told: Callable[[dict[str, Measured]], None]) -> bool:
+    """One scenario after another; what there is is `told` after each. Whether all gave their figures.
+
+    `plan`: how many seconds each should take.
+    """
+    found: dict[str, Measured] = {}
     broken: list[str] = []
-    for name in names:
-        began = time.monotonic()
-        print(f"  {name}: {SCENARIOS[name].says}", file=sys.stderr, flush=True)
+    left, began = dict(plan), time.monotonic()
+    print(f"{len(plan)} scenarios, about {_minutes(sum(plan.values()))}", file=sys.stderr)
+    for number, (name, wanted) in enumerate(plan.items(), 1):
+        at, conditioned = time.monotonic(), conditions()
+        slow = (at - began) / (sum(plan.values()) - sum(left.values())) if len(left) < len(plan) else 1.0
+        says = f"{SCENARIOS[name].says} ({number} of {len(plan)}, {_minutes(slow * sum(left.values()))} to go)"
+        print(f"  {name}: {says}", file=sys.stderr, flush=True)
+        del left[name]
         try:
-            found[name] = await SCENARIOS[name].run(rig)
+            figures = await SCENARIOS[name].run(rig)
         except Exception:
             # The others may still be told; the run ends with status 1.
             traceback.print_exc()
             broken.append(name)
             continue
-        print(f"\n{name} ({time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})\n")
-        print(table(found[name]) + "\n", flush=True)
-        save(path, told, found)
+        found[name] = Measured(conditioned, figures)
+        took = f"{time.monotonic() - at:.0f} s, planned {wanted:.0f}"
+        print(f"\n{name} ({took}, load {os.getloadavg()[0]:.1f})\n\n{table(figures)}\n", flush=True)
+        told(found)
     if broken:
         print(f"no figures of {', '.join(broken)}: see above", file=sys.stderr)
     return not broken
+
+
+def _minutes(seconds: float) -> str:
+    return f"{math.ceil(seconds / 60)} minutes" if seconds > 60 else f"{seconds:.0f} seconds"
+
+
+def says(name: str) -> str:
+    """What a scenario is about."""
+    return SCENARIOS[name].says if name in SCENARIOS else ""
+
+
+def planned(names: list[str], scale: Scale, quick: bool) -> dict[str, float]:
+    """Seconds that each should take: as long as it did when last looked at, by what is asked for more or less."""
+    usual = QUICK if quick else FULL
+    more = scale.rounds / usual.rounds * (scale.events / usual.events + scale.backlog / usual.backlog) / 2
+    return {name: SCENARIOS[name].takes[quick] * more for name in names}
 
 
 def main() -> int:
@@ -93,22 +121,27 @@ def main() -> int:
         "scenarios", nargs="*", metavar="SCENARIO", help="see --list; those with a goal if none is named"
     )
     parser.add_argument("--list", action="store_true", help="say which scenarios there are")
+    parser.add_argument("--all", action="store_true", help="every scenario")
     parser.add_argument("--quick", action="store_true", help="one round, short runs, a small backlog")
     parser.add_argument("--rounds", type=int, help="of every comparison")
     parser.add_argument("--events", type=int, help="of a run at full rate")
     parser.add_argument("--backlog", type=int, help="events of the backlog, of the window, and of what is owed")
     parser.add_argument("--json", type=Path, help="save the figures there instead of in last.json beside the pictures")
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="fill performance.md in it, with its pictures")
     parser.add_argument("--pictures", type=Path, help="the folder for what is drawn, instead of .cache/bench")
     parser.add_argument("--render", type=Path, metavar="FILE", help="print the Markdown of a saved run, and end")
     chosen = parser.parse_args()
     if chosen.list:
         for name, one in SCENARIOS.items():
-            print(f"{name:<16} {'goal' if one.wanted else '    '}  {one.says}")
+            print(f"{name:<16} {'goal' if one.wanted else '    '} {one.takes[0]:>4.0f} s  {one.says}")
         return 0
     if chosen.render:
-        print(render(chosen.render, lambda name: SCENARIOS[name].says if name in SCENARIOS else ""))
+        if chosen.report:
+            _report(chosen.report, load(chosen.render))
+        else:
+            print(pages.render(chosen.render, says))
         return 0
-    names = chosen.scenarios or [name for name, one in SCENARIOS.items() if one.wanted]
+    names = chosen.scenarios or [name for name, one in SCENARIOS.items() if one.wanted or chosen.all]
     if unknown := [name for name in names if name not in SCENARIOS]:
         parser.error(f"unknown scenario {', '.join(unknown)}; expected {', '.join(SCENARIOS)}")
     given = {"rounds": chosen.rounds, "events": chosen.events, "backlog": chosen.backlog}
@@ -121,12 +154,25 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="lmshooks-bench-") as folder, Listening() as listening:
             rig = Rig(kafka, listening, Path(folder), scale)
-            rig.pictures = chosen.pictures or rig.pictures
+            rig.pictures = chosen.pictures or chosen.report or rig.pictures
             rig.pictures.mkdir(parents=True, exist_ok=True)
-            whole = asyncio.run(measure(rig, names, chosen.json or rig.pictures / "last.json"))
+
+            def told(found: dict[str, Measured]) -> None:
+                if chosen.report:
+                    _report(chosen.report, found)
+                if chosen.json or not chosen.report:
+                    save(chosen.json or rig.pictures / "last.json", found)
+
+            whole = asyncio.run(measure(rig, planned(names, scale, chosen.quick), told))
     finally:
         kafka.close()
     return 0 if whole else 1
+
+
+def _report(folder: Path, found: dict[str, Measured]) -> None:
+    """What was found, and what earlier runs have left of the other scenarios, in the order of the list."""
+    known = load(folder / pages.NUMBERS) | found
+    pages.write(folder, {name: known[name] for name in SCENARIOS if name in known}, says)
 
 
 if __name__ == "__main__":

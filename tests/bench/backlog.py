@@ -79,7 +79,7 @@ async def owed(rig: Rig) -> list[Figure]:
     flat = found[-1] <= 1.1 * half
     return [
         figure(f"{events:,} events owed, resident", "MiB", [found[-1]], theirs=[half],
-               baseline="half of them owed", goal="flat", met=flat, note=f"tenth by tenth: {series}"),
+               baseline="half of them owed", goal="flat", met=flat, note=f"tenth by tenth: {series}", series=found),
     ]  # fmt: skip
 
 

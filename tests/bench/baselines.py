@@ -3,10 +3,11 @@
     python -m tests.bench.baselines ...
 
     naive BOOTSTRAP TOPIC EVENTS_PER_POST URL [GROUP]   getmany, 64 posts in flight, commit
+    apart BOOTSTRAP TOPIC EVENTS_PER_POST URL           the same, but a post holds events of one account only
     consume BOOTSTRAP TOPIC EVENTS                      getmany, and nothing else
     post URL POSTS BYTES                                64 posts in flight, and nothing else
 
-No order, no signature, no retries, nothing remembered. `naive` runs until it is killed; the other two print one line of
+No order, no signature, no retries, nothing remembered. The first two run until killed; the others print one line of
 JSON when they are done: CPU and wall seconds, and what they counted.
 """
 
@@ -33,7 +34,12 @@ def session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar())
 
 
-async def naive(bootstrap: str, topic: str, per_post: int, url: str, group: str = "") -> None:
+async def apart(bootstrap: str, topic: str, per_post: int, url: str, group: str = "") -> None:
+    """`naive`, of one account a post: what every sender must do whose listeners are their accounts' own."""
+    await naive(bootstrap, topic, per_post, url, group, apart=True)
+
+
+async def naive(bootstrap: str, topic: str, per_post: int, url: str, group: str = "", *, apart: bool = False) -> None:
     """Until it is killed; in a group of its own if none is named."""
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=bootstrap, group_id=group or uuid.uuid4().hex, enable_auto_commit=False,
@@ -49,15 +55,22 @@ async def naive(bootstrap: str, topic: str, per_post: int, url: str, group: str 
 
         while True:
             batches = await consumer.getmany(timeout_ms=200, max_records=5000)
-            values = [record.value for records in batches.values() for record in records]
-            if per_post == 1:
-                bodies = values
-            else:
-                bodies = [b"[" + b",".join(values[at : at + per_post]) + b"]" for at in range(0, len(values), per_post)]
+            values: dict[bytes | None, list[bytes]] = {}
+            for records in batches.values():
+                for record in records:
+                    values.setdefault(record.key if apart else None, []).append(record.value)
+            bodies = [body for some in values.values() for body in bodies_of(some, per_post)]
             bodies.reverse()
             await asyncio.gather(*(post(bodies) for _ in range(min(IN_FLIGHT, len(bodies)))))
-            if values:
+            if bodies:
                 await consumer.commit()
+
+
+def bodies_of(values: list[bytes], per_post: int) -> list[bytes]:
+    """So many values a body, at most."""
+    if per_post == 1:
+        return values
+    return [b"[" + b",".join(values[at : at + per_post]) + b"]" for at in range(0, len(values), per_post)]
 
 
 async def consume(bootstrap: str, topic: str, events: int) -> None:
@@ -104,7 +117,7 @@ def tell(began: float, cpu: float, **counted: int) -> None:
 
 def main(what: str, *given: str) -> None:
     numbers = [int(one) if one.isdigit() else one for one in given]
-    loop = {"naive": naive, "consume": consume, "post": post}[what]
+    loop = {"naive": naive, "apart": apart, "consume": consume, "post": post}[what]
     uvloop.run(loop(*numbers))  # type: ignore[operator]  # what stands in the usage above
 
 

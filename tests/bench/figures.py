@@ -1,7 +1,7 @@
 """How is a result said? One figure: what was seen round by round, beside its baseline, and the goal, if there is one.
 
 The ratio is the median of the rounds' own ratios, a round's two runs lying side by side in time; the spread is that of
-the rounds. Figures go to the terminal as a table, to a file as JSON, and from there into docs as Markdown.
+the rounds. Figures go to the terminal as a table, to a file as JSON, and from there into docs (`pages.py`).
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 QUIET = 0.15
 """Cores busy with other work above which the machine was not quiet."""
@@ -42,6 +42,8 @@ class Figure:
     others: float = math.nan
     """Cores that were busy with other work meanwhile, at the most."""
     note: str = ""
+    series: tuple[float, ...] = ()
+    """What it was on the way to `ours`, at equal steps."""
 
     @property
     def ratio(self) -> float:
@@ -53,6 +55,7 @@ class Figure:
 def figure(what: str, unit: str, ours: Sequence[float], **more: Any) -> Figure:
     """A figure of now; `most` (or `least`, or `ratio` at most) is the goal, which the median meets or not."""
     most, least, ratio = more.pop("most", None), more.pop("least", None), more.pop("ratio", None)
+    more = {name: tuple(one) if name in ("theirs", "series") else one for name, one in more.items()}
     made = Figure(what, unit, tuple(ours), load=os.getloadavg()[0], **more)
     value, goal, met = median(ours) if ours else math.nan, made.goal, made.met
     if most is not None:
@@ -108,8 +111,15 @@ def markdown(figures: Sequence[Figure]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
+class Measured(NamedTuple):
+    """A scenario's figures, and under what they came."""
+
+    conditions: dict[str, Any]
+    figures: list[Figure]
+
+
 def conditions() -> dict[str, Any]:
-    """Where and on what was it measured?"""
+    """Where and on what is it measured?"""
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
@@ -123,25 +133,23 @@ def conditions() -> dict[str, Any]:
     }
 
 
-def save(path: Path, conditions: dict[str, Any], figures: dict[str, list[Figure]]) -> None:
-    """As JSON: the conditions, and the figures by scenario."""
-    found = {name: [asdict(one) for one in some] for name, some in figures.items()}
-    path.write_text(json.dumps({"conditions": conditions, "figures": found}, indent=1) + "\n")
+def save(path: Path, measured: Mapping[str, Measured]) -> None:
+    """As JSON, by scenario."""
+    found = {
+        name: {"conditions": one.conditions, "figures": [asdict(figure) for figure in one.figures]}
+        for name, one in measured.items()
+    }
+    path.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def render(path: Path, says: Callable[[str], str]) -> str:
-    """The Markdown of a saved run; `says` gives what a scenario is about."""
-    read = json.loads(path.read_text())
-    told = read["conditions"]
-    libraries = ", ".join(f"{name} {number}" for name, number in told["libraries"].items())
-    lines = [
-        f"`{told['command']}`, {told['at']}, commit {told['commit']}, Python {told['python']}, {libraries}, "
-        f"{told['cores']} cores ({told['processor']}). Medians, and from where to where the rounds lie; "
-        f'"others" is work on the machine that was not the benchmark\'s.',
-    ]
-    for name, some in read["figures"].items():
-        figures = [Figure(**{**one, "ours": tuple(one["ours"]), "theirs": tuple(one["theirs"])}) for one in some]
-        lines += ["", f"### {name}", "", f"{says(name)}", "", markdown(figures)]
-        notes = sorted({one.load for one in figures})
-        lines += ["", f"Load {notes[0]:.1f} to {notes[-1]:.1f}."]
-    return "\n".join(lines)
+def load(path: Path) -> dict[str, Measured]:
+    """What was saved; nothing where there is no such file."""
+    read = json.loads(path.read_text()) if path.exists() else {}
+    return {
+        name: Measured(one["conditions"], [Figure(**{**figure, **_tuples(figure)}) for figure in one["figures"]])
+        for name, one in read.items()
+    }
+
+
+def _tuples(figure: Mapping[str, Any]) -> dict[str, tuple[float, ...]]:
+    return {name: tuple(figure[name]) for name in ("ours", "theirs", "series")}

@@ -109,7 +109,7 @@ def draw(stacks: Mapping[tuple[str, ...], int], title: str) -> str:
     for box, left, depth in boxes:
         wide, y = box.count * scale, height - 10 - (depth + 1) * ROW
         share = 100 * box.count / root.count
-        text = escape(_short(box.name)[: max(0, int((wide - 4) / LETTER))])
+        text = escape(_short(box.name, int((wide - 4) / LETTER)))
         lines.append(
             f"<g><title>{escape(box.name)} {share:.1f} %</title>"
             f'<rect x="{left:.1f}" y="{y}" width="{max(0.3, wide - 0.5):.1f}" height="{ROW - 1}"'
@@ -126,8 +126,12 @@ def _legend() -> Iterable[str]:
         yield f'<rect x="{x}" y="8" width="10" height="10" fill="{colour}"/><text x="{x + 14}" y="17">{name}</text>'
 
 
-def _short(name: str) -> str:
-    return name.partition(":")[2].replace("<locals>.", "") or name
+def _short(name: str, letters: int) -> str:
+    """What there is room for: the function, cut short, and its module's last word where that fits too."""
+    module, _, function = name.partition(":")
+    function = function.replace("<locals>.", "") or name
+    whole = f"{function} ({module.rpartition('.')[2]})"
+    return whole if len(whole) <= letters and function != name else function[: max(0, letters)]
 
 
 def _colour(name: str) -> str:

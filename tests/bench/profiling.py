@@ -18,7 +18,7 @@ MOST = 12
 async def profile(rig: Rig) -> list[Figure]:
     """Where the CPU goes, by default and at one event a POST: shares by module, and a picture of each."""
     found = []
-    for name, most, events in (("default", 100, rig.scale.events), ("single", 1, rig.scale.events // 5)):
+    for name, most, events in (("default", 100, 5 * rig.scale.events), ("single", 1, rig.scale.events)):
         topic = await rig.topic(events)
         stacks = flames.trimmed(await _sampled(rig, topic, most, events), "asyncio.runners:")
         whole = sum(stacks.values())

@@ -119,10 +119,9 @@ async def start(rig: Rig) -> list[Figure]:
     for _ in range(rig.scale.rounds):
         topic = await create_topic(rig.kafka, f"start-{time.monotonic_ns()}", 4)
         daemon = rig.make(topic, rig.subscriptions(ACCOUNTS))
-        empty.append(await _ready(daemon))
-        state = next(line for line in (daemon.folder / "daemon.yaml").read_text().split() if line.endswith(".state"))
-        await _fill_state(rig.kafka, state)
-        full.append(await _ready(daemon))
+        empty.append(await ready_in(daemon))
+        await fill_state(rig.kafka, state_topic_of(daemon), FULL_STATE, keys=FULL_STATE)
+        full.append(await ready_in(daemon))
     walls = [[wall for wall, _ in runs] for runs in (empty, full)]
     cpus = [f"{min(cpu for _, cpu in runs):.2g} s of CPU" for runs in (empty, full)]
     return [
@@ -132,15 +131,20 @@ async def start(rig: Rig) -> list[Figure]:
     ]  # fmt: skip
 
 
-async def _ready(daemon: Daemon) -> tuple[float, float]:
+async def ready_in(daemon: Daemon) -> tuple[float, float]:
     """Seconds from its start, and of its CPU."""
     at = time.monotonic()
     async with started(daemon):
         return time.monotonic() - at, cpu_of(pid_of(daemon))
 
 
-async def _fill_state(kafka: str, state: str) -> None:
-    """Lane records of another instance's partitions, each under its claim: what every instance follows."""
+def state_topic_of(daemon: Daemon) -> str:
+    """As its configuration names it."""
+    return next(word for word in (daemon.folder / "daemon.yaml").read_text().split() if word.endswith(".state"))
+
+
+async def fill_state(kafka: str, state: str, records: int, keys: int) -> None:
+    """Records of so many lanes of another instance's partitions, each under its claim: what every instance follows."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=BATCH)
     async with producer:
         claims = []
@@ -150,9 +154,9 @@ async def _fill_state(kafka: str, state: str) -> None:
                 (await producer.send_and_wait(state, b'{"n":"other/1","i":"other"}', key=claim, partition=0)).offset
             )
         batch, waiting = producer.create_batch(), []
-        for at in range(FULL_STATE):
+        for at in range(records):
             record = LaneRecord((at, 0), (at + 50, 0), ((at, 0), (at + 7, 0)), (), None, 1.8e9).encode()
-            key = lane_key(Partition("elsewhere", at % 4), Kind.REAL_TIME, f"subscription-{at}")
+            key = lane_key(Partition("elsewhere", at % 4), Kind.REAL_TIME, f"subscription-{at % keys}")
             value = stamped(claims[at % 4], 1 + at, record)
             if batch.append(key=key, value=value, timestamp=None) is None:
                 waiting.append(await producer.send_batch(batch, state, partition=0))

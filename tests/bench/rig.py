@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 from tests.bench.filling import fill
@@ -26,6 +25,7 @@ from tests.kafka.daemons import Daemon
 from tests.kafka.records import create_topic
 
 PARTITIONS = 4
+BUSY = ("sender", "listener", "broker")
 ACCOUNTS = 100
 
 Sender = contextlib.AbstractAsyncContextManager[int]
@@ -57,6 +57,8 @@ class Seen(NamedTuple):
     """Events a POST."""
     others: float
     """Cores busy with other work."""
+    busy: tuple[float, float, float]
+    """Cores kept busy by the sender, the listener and the broker: which of them is the limit?"""
 
 
 class Rig:
@@ -68,6 +70,7 @@ class Rig:
         self.folder = folder
         self.scale = scale
         self.broker = [node.process.pid for node in kafka.nodes if node.process is not None]
+        self.data = [node.data for node in kafka.nodes]
         self.pictures = Path(".cache/bench")
         """The folder for what is drawn."""
         self._topics: dict[tuple[Any, ...], str] = {}
@@ -93,15 +96,21 @@ class Rig:
         other.folder = self.folder / f"beside-{listening.pid}"
         return other
 
+    def size_of(self, topic: str) -> int:
+        """Bytes that its log takes on the brokers' disks."""
+        return sum(one.stat().st_size for data in self.data for one in data.glob(f"{topic}-*/*.log"))
+
     # senders
 
     def url(self, path: str) -> str:
         return f"{self.listening.url}/{path}/"
 
     @contextlib.asynccontextmanager
-    async def naive(self, topic: str, per_post: int, path: str = "hook", group: str = "") -> AsyncIterator[int]:
-        """The loop that promises nothing."""
-        command = [sys.executable, "-m", "tests.bench.baselines", "naive"]
+    async def naive(
+        self, topic: str, per_post: int, path: str = "hook", group: str = "", *, apart: bool = False
+    ) -> AsyncIterator[int]:
+        """The loop that promises nothing; `apart`: with one account's events a POST."""
+        command = [sys.executable, "-m", "tests.bench.baselines", "apart" if apart else "naive"]
         process = subprocess.Popen([*command, self.kafka, topic, str(per_post), self.url(path), group])
         try:
             yield process.pid
@@ -164,12 +173,18 @@ class Rig:
         with Others([*self.broker, self.listening.pid]) as others:
             async with sender as pid:
                 await self.arrived(1)
-                first, began, began_at = self.listening.arrived, cpu_of(pid), time.monotonic()
+                first, began, began_at = self.listening.arrived, self._spent(pid), time.monotonic()
                 await self.arrived(events)
-                spent, seconds = cpu_of(pid), self.listening.last - began_at
+                spent, seconds = self._spent(pid), self.listening.last - began_at
                 memory, a_post = peak_of(pid), self.listening.arrived / self.listening.posts
         counted = events - first
-        return Seen(counted / seconds, (spent - began) / counted * 1e6, memory, a_post, others.cores)
+        ours, listener, broker = (after - before for before, after in zip(began, spent, strict=True))
+        busy = (ours / seconds, listener / seconds, broker / seconds)
+        return Seen(counted / seconds, ours / counted * 1e6, memory, a_post, others.cores, busy)
+
+    def _spent(self, sender: int) -> tuple[float, float, float]:
+        """Seconds of CPU so far: the sender's, the listener's, the broker's."""
+        return cpu_of(sender), cpu_of(self.listening.pid), sum(map(cpu_of, self.broker))
 
     async def rounds(self, kinds: Mapping[str, Callable[[], Awaitable[Seen]]]) -> dict[str, list[Seen]]:
         """Every kind once a round, in turn: what lies side by side is compared."""
@@ -195,8 +210,13 @@ async def started(daemon: Daemon) -> AsyncIterator[Daemon]:
 def _tell(seen: Seen) -> str:
     return (
         f"{seen.rate:>10,.0f}/s {seen.cpu:>7.1f} us {seen.memory:>6.1f} MiB {seen.a_post:>6.1f} a POST"
-        f"   others {seen.others:.2f}, load {os.getloadavg()[0]:.1f}"
+        f"   {cores(seen)}, others {seen.others:.2f}, load {os.getloadavg()[0]:.1f}"
     )
+
+
+def cores(seen: Seen) -> str:
+    """Who kept how many cores busy."""
+    return "cores " + " ".join(f"{name} {one:.2f}" for name, one in zip(BUSY, seen.busy, strict=True))
 
 
 def pid_of(daemon: Daemon) -> int:
@@ -207,7 +227,3 @@ def pid_of(daemon: Daemon) -> int:
 def others_of(seen: Mapping[str, list[Seen]]) -> float:
     """The most that other work took in any of the runs."""
     return max(one.others for runs in seen.values() for one in runs)
-
-
-def middle(runs: list[Seen]) -> Seen:
-    return Seen(*(median(column) for column in zip(*runs, strict=True)))

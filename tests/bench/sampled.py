@@ -34,6 +34,8 @@ def sample(_: int, frame: FrameType | None) -> None:
 
 def name_of(code: CodeType) -> str:
     """`module:function`, the module by its path inside its package."""
+    if code.co_filename.startswith("<"):
+        return f"generated:{code.co_qualname}"  # what dataclasses and named tuples write themselves
     path = Path(code.co_filename)
     parts = path.with_suffix("").parts
     for root in ("site-packages", "daemon", "tests", "lib"):

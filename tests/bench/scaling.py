@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import sys
 import time
@@ -16,19 +17,23 @@ from tests.bench.throughput import compared
 
 
 async def out(rig: Rig) -> list[Figure]:
-    """One and two instances, stopped while the topic fills, then let go: all of them begin at the same moment."""
+    """One and two instances, let go at the same moment: where all cores are busy, one more gives nothing."""
     seen: dict[str, list[Seen]] = {"one instance": [], "two instances": []}
     for _ in range(rig.scale.rounds):
         for count, (kind, runs) in enumerate(seen.items(), 1):
             runs.append(await _run(rig, count))
             print(f"    {kind:<28} {runs[-1].rate:,.0f}/s {runs[-1].cpu:.1f} us", file=sys.stderr, flush=True)
-    found = compared(seen, "one instance")
-    broker = [one.memory for one in seen["two instances"]]
-    return [*found[:2], *found[3:5], figure("cores busy, two instances", "cores", broker)]
+    found = [one for one in compared(seen, "one instance") if one.unit != "MiB"]
+    for kind, runs in seen.items():
+        found += [
+            figure(f"{kind}, {who}", "cores busy", [one.busy[at] for one in runs])
+            for at, who in enumerate(("the senders", "the listener", "the broker"))
+        ]
+    return found
 
 
 async def _run(rig: Rig, instances: int) -> Seen:
-    """The figure for memory is, here, how many cores the broker, the listener and the senders kept busy together."""
+    """The instances are stopped while the topic fills, so that all begin at the same moment."""
     events = rig.scale.events
     topic = await rig.topic()
     group = {"group_id": topic, "state_topic": f"{topic}.state", "session_timeout": "60s"}
@@ -47,14 +52,15 @@ async def _run(rig: Rig, instances: int) -> Seen:
         try:
             await fill(rig.kafka, topic, events, ACCOUNTS, 600)
             rig.listening.take()
-            spent, everyone = sum(map(cpu_of, pids)), [*pids, *rig.broker, rig.listening.pid]
-            all_spent, at = sum(map(cpu_of, everyone)), time.monotonic()
+            groups = (pids, [rig.listening.pid], rig.broker)
+            before, at = [sum(map(cpu_of, some)) for some in groups], time.monotonic()
         finally:
             for one in made:
                 one.kill(signal.SIGCONT)
-        with Others(everyone) as others:
+        with Others([one for some in groups for one in some]) as others:
             await rig.arrived(events)
         seconds = rig.listening.last - at
-        spent, all_spent = sum(map(cpu_of, pids)) - spent, sum(map(cpu_of, everyone)) - all_spent
+        senders, listener, broker = (sum(map(cpu_of, some)) - one for some, one in zip(groups, before, strict=True))
     a_post = rig.listening.arrived / rig.listening.posts
-    return Seen(events / seconds, spent / events * 1e6, all_spent / seconds, a_post, others.cores)
+    busy = (senders / seconds, listener / seconds, broker / seconds)
+    return Seen(events / seconds, senders / events * 1e6, math.nan, a_post, others.cores, busy)

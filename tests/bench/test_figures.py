@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.bench import flames
-from tests.bench.figures import Figure, cells, conditions, figure, render, save, spread
+from tests.bench.figures import cells, figure, spread
 from tests.bench.recovery import History, judge
 
 
@@ -37,15 +36,6 @@ def test_a_spread_names_the_median_and_the_ends() -> None:
     assert spread([3.0, 1.0, 2.0]) == "2 (1 to 3)"
     assert spread([123456.0]) == "123,456"
     assert spread([]) == ""
-
-
-def test_what_is_saved_is_rendered_as_it_was(tmp_path: Path) -> None:
-    made = figure("rate", "events/s", [100.0, 120.0], theirs=[200.0, 240.0], baseline="naive", least=90)
-    save(tmp_path / "run.json", conditions(), {"throughput": [made]})
-    text = render(tmp_path / "run.json", lambda name: f"about {name}")
-    assert "### throughput\n\nabout throughput\n" in text
-    assert "| rate, events/s | 110 (100 to 120) | 220 (200 to 240) naive | 0.50 | >= 90 events/s | met |" in text
-    assert isinstance(made, Figure)
 
 
 def test_a_history_is_judged_by_what_first_came_when() -> None:

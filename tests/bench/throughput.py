@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from tests.adapters.test_http_tls import Authority
 from tests.bench.figures import Figure, figure
 from tests.bench.listening import Listening
-from tests.bench.rig import ACCOUNTS, Rig, Seen, others_of
+from tests.bench.rig import ACCOUNTS, Rig, Seen, cores, others_of
 
 Kinds = dict[str, Callable[[], Awaitable[Seen]]]
 SIZES = {512: "0.5 KB", 2048: "2 KB", 20 * 1024: "20 KB"}
@@ -24,24 +24,28 @@ async def goals(rig: Rig) -> list[Figure]:
         {
             "naive, 100 a POST": lambda: rig.full(rig.naive(topic, 100), events),
             "lmshooks, default": lambda: rig.full(rig.daemon(topic, rig.subscriptions(ACCOUNTS)), events),
+            "naive, an account a POST": _naive(rig, topic, 100, events, apart=True),
             "naive, 1 a POST": lambda: rig.full(rig.naive(single, 1), few),
             "lmshooks, max_events 1": lambda: rig.full(
                 rig.daemon(single, rig.subscriptions(ACCOUNTS, max_events=1)), few
             ),
         }
     )
-    n100, d100, n1, d1 = seen.values()
+    n100, d100, apart, n1, d1 = seen.values()
     read = [await rig.alone("consume", topic, events) for _ in range(rig.scale.rounds)]
     posted = [await rig.alone("post", rig.url("hook"), few, 600) for _ in range(rig.scale.rounds)]
     others = others_of(seen)
     return [
         figure("default settings", "events/s", rates(d100), theirs=rates(n100), baseline="naive, 100 a POST",
-               least=100_000, others=others, note=f"{a_post(d100):.0f} a POST"),
+               least=100_000, others=others, note=f"{a_post(d100):.0f} a POST; {cores(d100[0])}"),
         figure("default settings, CPU", "us an event", cpus(d100), theirs=cpus(n100), baseline="naive", most=8,
                others=others),
+        figure("default settings, CPU beside one account a POST", "us an event", cpus(d100), theirs=cpus(apart),
+               baseline="naive, an account a POST", others=others, note=f"{a_post(apart):.0f} a POST of the baseline"),
         figure("default settings, resident at most", "MiB", memories(d100), theirs=memories(n100), baseline="naive",
                most=80, others=others),
-        figure("max_events 1", "events/s", rates(d1), theirs=rates(n1), baseline="naive, 1 a POST", others=others),
+        figure("max_events 1", "events/s", rates(d1), theirs=rates(n1), baseline="naive, 1 a POST", others=others,
+               note=cores(d1[0])),
         figure("max_events 1, CPU", "us an event", cpus(d1), theirs=cpus(n1), baseline="naive", ratio=1.15,
                others=others),
         figure("max_events 1, resident at most", "MiB", memories(d1), theirs=memories(n1), baseline="naive",
@@ -75,14 +79,22 @@ async def method(rig: Rig) -> list[Figure]:
 
 
 async def subscriptions(rig: Rig) -> list[Figure]:
-    """1, 100 and 10,000 subscriptions of as many accounts, all of them busy; and 10,000 of which 100 are."""
-    events, kinds = rig.scale.events // 2, dict[str, Callable[[], Awaitable[Seen]]]()
-    for count in (100, 1, 10_000):
-        topic = await rig.topic(events, accounts=count)
-        kinds[f"{count:,} subscriptions"] = _run(rig, topic, rig.subscriptions(count), events)
-    crowd = rig.subscriptions(10_000)
-    kinds["10,000 subscriptions, 100 busy"] = _run(rig, await rig.topic(events), crowd, events)
-    return compared(await rig.rounds(kinds), "100 subscriptions")
+    """1, 100 and 10,000 subscriptions of as many accounts, all busy, against the naive loop with one account a POST."""
+    found = []
+    for count, busy in ((1, 1), (100, 100), (10_000, 100), (10_000, 10_000)):
+        events = rig.scale.events // (4 if busy == 10_000 else 2)
+        topic = await rig.topic(events, accounts=busy)
+        what = f"{count:,} subscriptions" + (f", {busy:,} busy" if busy < count else "")
+        seen = await rig.rounds(
+            {
+                f"naive, {busy:,} accounts": _naive(rig, topic, 100, events, apart=True),
+                what: _run(rig, topic, rig.subscriptions(count), events),
+            }
+        )
+        theirs, ours = seen.values()
+        found += against(what, ours, theirs, "naive, an account a POST", others_of(seen))
+        found.append(figure(f"{what}, resident at most", "MiB", memories(ours), theirs=memories(theirs)))
+    return found
 
 
 async def fan_out(rig: Rig) -> list[Figure]:
@@ -116,7 +128,7 @@ async def events_a_post(rig: Rig) -> list[Figure]:
 
 
 async def payload(rig: Rig) -> list[Figure]:
-    """Events of 0.5, 2 and 20 KB, against the naive loop with as many a POST as fit into the daemon's."""
+    """Events of 0.5, 2 and 20 KB, against the naive loop with one account a POST, as many as fit into the daemon's."""
     found = []
     for size, name in SIZES.items():
         events = min(rig.scale.events // 2, BYTES // size)
@@ -124,12 +136,12 @@ async def payload(rig: Rig) -> list[Figure]:
         most = min(100, 1024 * 1024 // size)
         seen = await rig.rounds(
             {
-                f"naive, {name}": _naive(rig, topic, most, events),
+                f"naive, {name}": _naive(rig, topic, most, events, apart=True),
                 f"lmshooks, {name}": _run(rig, topic, rig.subscriptions(ACCOUNTS), events),
             }
         )
         theirs, ours = seen.values()
-        found += against(f"{name} an event", ours, theirs, f"naive, {most} a POST", others_of(seen))
+        found += against(f"{name} an event", ours, theirs, "naive, an account a POST", others_of(seen))
     return found
 
 
@@ -172,8 +184,8 @@ def _run(rig: Rig, topic: str, entries: list[dict], deliveries: int) -> Callable
     return lambda: rig.full(rig.daemon(topic, entries), deliveries)
 
 
-def _naive(rig: Rig, topic: str, per_post: int, events: int) -> Callable[[], Awaitable[Seen]]:
-    return lambda: rig.full(rig.naive(topic, per_post), events)
+def _naive(rig: Rig, topic: str, per_post: int, events: int, *, apart: bool = False) -> Callable[[], Awaitable[Seen]]:
+    return lambda: rig.full(rig.naive(topic, per_post, apart=apart), events)
 
 
 def compared(seen: Mapping[str, list[Seen]], first: str, cpu_most: float | None = None) -> list[Figure]:
@@ -196,7 +208,7 @@ def compared(seen: Mapping[str, list[Seen]], first: str, cpu_most: float | None 
 
 def against(what: str, ours: list[Seen], theirs: list[Seen], baseline: str, others: float) -> list[Figure]:
     """Rate and CPU of one kind against its baseline."""
-    note = f"{a_post(ours):.0f} a POST"
+    note = f"{a_post(ours):.0f} a POST, theirs {a_post(theirs):.0f}; {cores(ours[0])}"
     return [
         figure(what, "events/s", rates(ours), theirs=rates(theirs), baseline=baseline, others=others, note=note),
         figure(f"{what}, CPU", "us an event", cpus(ours), theirs=cpus(theirs), baseline=baseline, others=others),

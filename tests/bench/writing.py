@@ -1,0 +1,136 @@
+"""How much does a running daemon write into the state topic, and how long does a start take after a day of it?
+
+The topic is compacted, but not before `min.compaction.lag.ms` (24 h in topics that the daemon makes): whoever starts
+reads all that was written in the last day. A day of records is written anew for the start, up to `MOST`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.bench.figures import Figure, figure
+from tests.bench.filling import fill
+from tests.bench.recovery import fill_state, ready_in, state_topic_of
+from tests.bench.rig import ACCOUNTS, PARTITIONS, Rig, started
+from tests.kafka.daemons import Daemon
+from tests.kafka.records import create_topic
+
+RATE = 500
+"""Events a second."""
+WARM = 5
+"""Seconds until its lanes have come and gone a few times."""
+MOST = 1_000_000
+"""Records that a start is measured with; the rest of a day is reckoned."""
+HOUR = 3600
+
+
+class Wrote(NamedTuple):
+    """Into the state topic, in a stretch of time."""
+
+    records: int
+    size: int
+    """Bytes of the broker's file: keys, values, and what Kafka adds."""
+    seconds: float
+
+
+async def state(rig: Rig) -> list[Figure]:
+    """What goes into the state topic at 500/s, with 10 % dead endpoints, at full rate; a start after a day of it."""
+    seen: dict[str, list[Wrote]] = {}
+    for _ in range(rig.scale.rounds):
+        for kind, dead in ((f"{RATE}/s", 0), (f"{RATE}/s, 10 % dead", ACCOUNTS // 10)):
+            seen.setdefault(kind, []).append(await _steady(rig, dead))
+            _tell(kind, seen[kind][-1])
+        seen.setdefault("full rate", []).append(await _full(rig))
+        _tell("full rate", seen["full rate"][-1])
+    figures = []
+    for kind, runs in seen.items():
+        figures += [
+            figure(f"{kind}, written", "records an hour", [one.records / one.seconds * HOUR for one in runs],
+                   note=f"{runs[0].records / runs[0].seconds:.3g} a second"),
+            figure(f"{kind}, written", "MiB an hour", [one.size / one.seconds * HOUR / 2**20 for one in runs],
+                   note=f"{runs[0].size / max(1, runs[0].records):.0f} bytes a record"),
+        ]  # fmt: skip
+    empty, full, kept, day = [], [], 0, 0
+    for run in seen[f"{RATE}/s"]:
+        day = int(run.records / run.seconds * HOUR * 24)
+        kept = min(MOST, rig.scale.backlog, max(1, day))
+        topic = await create_topic(rig.kafka, f"day-{time.monotonic_ns()}", PARTITIONS)
+        daemon = rig.make(topic, rig.subscriptions(ACCOUNTS))
+        empty.append((await ready_in(daemon))[0])
+        await fill_state(rig.kafka, state_topic_of(daemon), kept, keys=ACCOUNTS)
+        full.append((await ready_in(daemon))[0])
+    whole = [first + (then - first) * day / kept for first, then in zip(empty, full, strict=True)]
+    note = f"a day has {day:,}" + ("" if kept == day else "; reckoned from the measured ones")
+    return [
+        *figures,
+        figure(f"ready, {kept:,} records of {ACCOUNTS} lanes", "s", full, theirs=empty, baseline="empty"),
+        figure(f"ready after a day at {RATE}/s", "s", whole, theirs=empty, baseline="empty", note=note),
+    ]
+
+
+def _tell(kind: str, wrote: Wrote) -> None:
+    told = f"{wrote.records:,} records, {wrote.size:,} bytes in {wrote.seconds:.1f} s"
+    print(f"    {kind:<28} {told}", file=sys.stderr, flush=True)
+
+
+async def _steady(rig: Rig, dead: int) -> Wrote:
+    """At a steady rate, with so many endpoints dead."""
+    topic, seconds = await rig.topic(), 2 * int(rig.scale.seconds)
+    entries = rig.subscriptions(ACCOUNTS)
+    for entry in entries[:dead]:
+        entry["url"] = rig.url("dead")
+    rig.listening.take()
+    daemon = rig.make(topic, entries)
+    async with started(daemon):
+        numbers = (RATE, WARM + seconds, ACCOUNTS, 600)
+        command = [sys.executable, "-m", "tests.bench.filling", rig.kafka, topic, *map(str, numbers)]
+        producer = subprocess.Popen(command)
+        try:
+            healthy = ACCOUNTS - dead
+            await rig.arrived(RATE * WARM * healthy // ACCOUNTS, timeout=WARM + 120.0)
+            async with _writing(rig, daemon) as wrote:
+                await rig.arrived(RATE * (WARM + seconds) * healthy // ACCOUNTS, timeout=seconds + 120.0)
+        finally:
+            producer.kill()
+            producer.wait()
+    return wrote[0]
+
+
+async def _full(rig: Rig) -> Wrote:
+    """A topic that is full, from its first event to its last."""
+    topic, events = await rig.topic(), rig.scale.events
+    rig.listening.take()
+    daemon = rig.make(topic, rig.subscriptions(ACCOUNTS))
+    async with started(daemon):
+        await fill(rig.kafka, topic, ACCOUNTS, ACCOUNTS, 600)
+        await rig.arrived(ACCOUNTS)
+        async with _writing(rig, daemon) as wrote:
+            await fill(rig.kafka, topic, events, ACCOUNTS, 600)
+            await rig.arrived(ACCOUNTS + events)
+    return wrote[0]
+
+
+@asynccontextmanager
+async def _writing(rig: Rig, daemon: Daemon) -> AsyncIterator[list[Wrote]]:
+    """What is written meanwhile; known at the end."""
+    found: list[Wrote] = []
+    topic, at = state_topic_of(daemon), time.monotonic()
+    count, size = await _end(rig.kafka, topic), rig.size_of(topic)
+    yield found
+    count, size = await _end(rig.kafka, topic) - count, rig.size_of(topic) - size
+    found.append(Wrote(count, size, time.monotonic() - at))
+
+
+async def _end(kafka: str, topic: str) -> int:
+    """The offset of the next record."""
+    only = TopicPartition(topic, 0)
+    settings: dict[str, Any] = {"bootstrap_servers": kafka, "enable_auto_commit": False}
+    async with AIOKafkaConsumer(**settings) as consumer:
+        return int((await consumer.end_offsets([only]))[only])
