@@ -27,8 +27,8 @@ from tests.bench.listening import Listening
 from tests.bench.rig import Rig, Scale
 from tests.kafka.brokers import ApacheKafka, NoKafka
 
-FULL = Scale(rounds=3, events=200_000, seconds=10.0, backlog=1_000_000)
-QUICK = Scale(rounds=1, events=60_000, seconds=3.0, backlog=100_000)
+FULL = Scale(rounds=3, events=200_000, seconds=8.0, backlog=1_000_000, owed=10_000_000)
+QUICK = Scale(rounds=1, events=60_000, seconds=3.0, backlog=100_000, owed=200_000)
 
 
 class Scenario(NamedTuple):
@@ -58,10 +58,11 @@ SCENARIOS = {
     "isolation": Scenario(latency.isolation, (110, 23), wanted=True),
     "kill": Scenario(recovery.kill, (90, 19), wanted=True),
     "start": Scenario(recovery.start, (40, 8), wanted=True),
-    "state": Scenario(writing.state, (180, 40)),
+    "state": Scenario(writing.state, (150, 45)),
     "configuration": Scenario(configuring.sizes, (40, 29), wanted=True),
     "backlog": Scenario(backlog.drain, (60, 8), wanted=True),
     "owed": Scenario(backlog.owed, (240, 4), wanted=True),
+    "million": Scenario(backlog.million, (40, 12)),
     "window": Scenario(backlog.window, (180, 19)),
     "scale-out": Scenario(scaling.out, (60, 8)),
     "profile": Scenario(profiling.profile, (20, 4)),
@@ -112,7 +113,8 @@ def planned(names: list[str], scale: Scale, quick: bool) -> dict[str, float]:
     """Seconds that each should take: as long as it did when last looked at, by what is asked for more or less."""
     usual = QUICK if quick else FULL
     more = scale.rounds / usual.rounds * (scale.events / usual.events + scale.backlog / usual.backlog) / 2
-    return {name: SCENARIOS[name].takes[quick] * more for name in names}
+    mores = {"owed": scale.owed / usual.owed}
+    return {name: SCENARIOS[name].takes[quick] * mores.get(name, more) for name in names}
 
 
 def main() -> int:
@@ -125,7 +127,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one round, short runs, a small backlog")
     parser.add_argument("--rounds", type=int, help="of every comparison")
     parser.add_argument("--events", type=int, help="of a run at full rate")
-    parser.add_argument("--backlog", type=int, help="events of the backlog, of the window, and of what is owed")
+    parser.add_argument("--backlog", type=int, help="events of the backlog and of the window")
+    parser.add_argument("--owed", type=int, help="events that are owed to dead endpoints")
     parser.add_argument("--json", type=Path, help="save the figures there instead of in last.json beside the pictures")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="fill performance.md in it, with its pictures")
     parser.add_argument("--pictures", type=Path, help="the folder for what is drawn, instead of .cache/bench")
@@ -144,7 +147,7 @@ def main() -> int:
     names = chosen.scenarios or [name for name, one in SCENARIOS.items() if one.wanted or chosen.all]
     if unknown := [name for name in names if name not in SCENARIOS]:
         parser.error(f"unknown scenario {', '.join(unknown)}; expected {', '.join(SCENARIOS)}")
-    given = {"rounds": chosen.rounds, "events": chosen.events, "backlog": chosen.backlog}
+    given = {"rounds": chosen.rounds, "events": chosen.events, "backlog": chosen.backlog, "owed": chosen.owed}
     scale = (QUICK if chosen.quick else FULL)._replace(**{name: one for name, one in given.items() if one})
     try:
         kafka = ApacheKafka().start()

@@ -63,14 +63,14 @@ async def _came(rig: Rig, events: int) -> int:
 
 
 async def owed(rig: Rig) -> list[Figure]:
-    """Resident memory while more and more events are owed to dead endpoints."""
-    events, found = rig.scale.backlog, []
+    """Resident memory while more and more events, of 300 bytes each, are owed to dead endpoints."""
+    events, found = rig.scale.owed, []
     topic = await rig.topic()
     rig.listening.down(range(ACCOUNTS))
     daemon = rig.make(topic, rig.subscriptions(ACCOUNTS, "lane/{}"))
     async with started(daemon):
         for tenth in range(TENTHS):
-            await fill(rig.kafka, topic, events // TENTHS, ACCOUNTS, 600, first=tenth * (events // TENTHS))
+            await fill(rig.kafka, topic, events // TENTHS, ACCOUNTS, 300, first=tenth * (events // TENTHS))
             await _caught_up(daemon, (tenth + 1) * (events // TENTHS))
             found.append(resident_of(pid_of(daemon)))
     rig.listening.down([])
@@ -80,6 +80,25 @@ async def owed(rig: Rig) -> list[Figure]:
     return [
         figure(f"{events:,} events owed, resident", "MiB", [found[-1]], theirs=[half],
                baseline="half of them owed", goal="flat", met=flat, note=f"tenth by tenth: {series}", series=found),
+    ]  # fmt: skip
+
+
+async def million(rig: Rig) -> list[Figure]:
+    """A million events at full rate: what they cost in all, and resident memory tenth by tenth."""
+    events = rig.scale.backlog
+    topic, found = await rig.topic(events), list[float]()
+    naive = await rig.full(rig.naive(topic, 100, apart=True), events)
+    rig.listening.take()
+    async with rig.daemon(topic, rig.subscriptions(ACCOUNTS)) as pid:
+        for tenth in range(1, TENTHS + 1):
+            await rig.arrived(events * tenth // TENTHS)
+            found.append(resident_of(pid))
+        spent = cpu_of(pid)
+    beside = {"baseline": "naive, an account a POST", "others": naive.others}
+    return [
+        figure(f"{events:,} events, start included", "s of CPU", [spent], theirs=[naive.cpu * events / 1e6], **beside),
+        figure(f"{events:,} events, resident at the end", "MiB", found[-1:], theirs=[naive.memory], series=found,
+               note="tenth by tenth: " + " ".join(f"{one:.0f}" for one in found), **beside),
     ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@ The first part of the path says how:
 
     /hook/   200, counted                     /dead/   503             /hang/   nothing at all
     /at/     and the latency of each event, from the `sent` in it      /seen/   and the number of each event, in order
-    /lane/N/ 200 or, while N is among those told to be down, 503
+    /lane/N/ 200 or, while N is among those told to be down, 503          /slow/   200, counted, after two seconds
 
 Bodies are looked through for `"eventId"`, never parsed: the listener lives on the same cores as what is measured.
 """
@@ -26,6 +26,9 @@ from typing import Any, NamedTuple, Self
 import uvloop
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+LATER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlater"
+SLOW = 2.0
+"""Seconds until `/slow/` answers."""
 DEAD = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 SENT = re.compile(rb'"sent":(\d+)')
 NUMBER = re.compile(rb'"eventId":"e(\d+)"')
@@ -67,7 +70,9 @@ class Answering(asyncio.Protocol):
                 self.wanted = whole - at
                 break
             answer = self.book.answer(data, at, end + 4, whole)
-            if answer:
+            if answer is LATER:
+                asyncio.get_running_loop().call_later(SLOW, self.transport.write, LATER)
+            elif answer:
                 answers.append(answer)
             at = whole
         if at < size:
@@ -110,7 +115,7 @@ class Book:
         counts[POSTS] += 1
         counts[FIRST] = counts[FIRST] or now
         counts[LAST] = now
-        return OK
+        return LATER if what == b"slow" else OK
 
 
 class Taken(NamedTuple):

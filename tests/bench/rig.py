@@ -41,7 +41,9 @@ class Scale(NamedTuple):
     seconds: float
     """Of a latency run."""
     backlog: int
-    """Events of the backlog, the window, and what is owed."""
+    """Events of the backlog and the window."""
+    owed: int
+    """Events owed to dead endpoints."""
 
 
 class Seen(NamedTuple):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
 from tests.bench.events import event
-from tests.bench.listening import DEAD, OK, Listening
+from tests.bench.listening import DEAD, LATER, OK, SLOW, Listening
 
 
 def post(path: str, body: bytes) -> bytes:
@@ -77,6 +78,13 @@ def test_what_is_dead_or_down_does_not_count(listening: Listening) -> None:
     listening.down([])
     talk(listening, [post("/lane/7/", batch(5))], OK)
     assert (listening.arrived, listening.posts) == (3, 4)
+
+
+def test_what_is_slow_counts_at_once_and_is_answered_later(listening: Listening) -> None:
+    began = time.monotonic()
+    talk(listening, [post("/slow/", batch(1)) + post("/hook/", batch(2))], OK + LATER)
+    assert listening.arrived == 2
+    assert listening.last < began + SLOW <= time.monotonic()
 
 
 def test_what_hangs_is_not_answered_and_does_not_count(listening: Listening) -> None:

@@ -1,7 +1,7 @@
 """How much does a running daemon write into the state topic, and how long does a start take after a day of it?
 
 The topic is compacted, but not before `min.compaction.lag.ms` (24 h in topics that the daemon makes): whoever starts
-reads all that was written in the last day. A day of records is written anew for the start, up to `MOST`.
+reads all that was written in the last day. What such a day adds to a start is reckoned from so many as can be tried.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from tests.bench.figures import Figure, figure
 from tests.bench.filling import fill
+from tests.bench.listening import SLOW
 from tests.bench.recovery import fill_state, ready_in, state_topic_of
 from tests.bench.rig import ACCOUNTS, PARTITIONS, Rig, started
 from tests.kafka.daemons import Daemon
@@ -27,7 +28,7 @@ RATE = 500
 WARM = 5
 """Seconds until its lanes have come and gone a few times."""
 MOST = 1_000_000
-"""Records that a start is measured with; the rest of a day is reckoned."""
+"""Records that a start is measured with."""
 HOUR = 3600
 
 
@@ -41,51 +42,46 @@ class Wrote(NamedTuple):
 
 
 async def state(rig: Rig) -> list[Figure]:
-    """What goes into the state topic at 500/s, with 10 % dead endpoints, at full rate; a start after a day of it."""
-    seen: dict[str, list[Wrote]] = {}
-    for _ in range(rig.scale.rounds):
-        for kind, dead in ((f"{RATE}/s", 0), (f"{RATE}/s, 10 % dead", ACCOUNTS // 10)):
-            seen.setdefault(kind, []).append(await _steady(rig, dead))
-            _tell(kind, seen[kind][-1])
-        seen.setdefault("full rate", []).append(await _full(rig))
-        _tell("full rate", seen["full rate"][-1])
-    figures = []
-    for kind, runs in seen.items():
+    """What goes into the state topic at 500/s: all healthy, some dead, all slow; at full rate; a start after a day."""
+    kinds = {
+        f"{RATE}/s": lambda: _steady(rig, {}),
+        f"{RATE}/s, 10 % dead": lambda: _steady(rig, dict.fromkeys(range(ACCOUNTS // 10), "dead")),
+        f"{RATE}/s, answers take {SLOW:g} s": lambda: _steady(rig, dict.fromkeys(range(ACCOUNTS), "slow")),
+        "full rate": lambda: _full(rig),
+    }
+    figures, days = [], {}
+    for kind, measure in kinds.items():
+        one = await measure()
+        days[kind] = int(one.records / one.seconds * HOUR * 24)
         figures += [
-            figure(f"{kind}, written", "records an hour", [one.records / one.seconds * HOUR for one in runs],
-                   note=f"{runs[0].records / runs[0].seconds:.3g} a second"),
-            figure(f"{kind}, written", "MiB an hour", [one.size / one.seconds * HOUR / 2**20 for one in runs],
-                   note=f"{runs[0].size / max(1, runs[0].records):.0f} bytes a record"),
+            figure(f"{kind}, written", "records an hour", [one.records / one.seconds * HOUR],
+                   note=f"{one.records:,} in {one.seconds:.0f} s"),
+            figure(f"{kind}, written", "MiB an hour", [one.size / one.seconds * HOUR / 2**20],
+                   note=f"{one.size / max(1, one.records):.0f} bytes a record"),
         ]  # fmt: skip
-    empty, full, kept, day = [], [], 0, 0
-    for run in seen[f"{RATE}/s"]:
-        day = int(run.records / run.seconds * HOUR * 24)
-        kept = min(MOST, rig.scale.backlog, max(1, day))
+    empty, full = [], []
+    kept = min(MOST, rig.scale.backlog)
+    for _ in range(rig.scale.rounds):
         topic = await create_topic(rig.kafka, f"day-{time.monotonic_ns()}", PARTITIONS)
         daemon = rig.make(topic, rig.subscriptions(ACCOUNTS))
         empty.append((await ready_in(daemon))[0])
         await fill_state(rig.kafka, state_topic_of(daemon), kept, keys=ACCOUNTS)
         full.append((await ready_in(daemon))[0])
-    whole = [first + (then - first) * day / kept for first, then in zip(empty, full, strict=True)]
-    note = f"a day has {day:,}" + ("" if kept == day else "; reckoned from the measured ones")
-    return [
-        *figures,
-        figure(f"ready, {kept:,} records of {ACCOUNTS} lanes", "s", full, theirs=empty, baseline="empty"),
-        figure(f"ready after a day at {RATE}/s", "s", whole, theirs=empty, baseline="empty", note=note),
-    ]
+    figures.append(figure(f"ready, {kept:,} records of {ACCOUNTS} lanes", "s", full, theirs=empty, baseline="empty"))
+    for kind, day in days.items():
+        whole = [first + (then - first) * day / kept for first, then in zip(empty, full, strict=True)]
+        note = f"reckoned: {day:,} records a day"
+        figures.append(figure(f"ready after a day: {kind}", "s", whole, note=note))
+    return figures
 
 
-def _tell(kind: str, wrote: Wrote) -> None:
-    told = f"{wrote.records:,} records, {wrote.size:,} bytes in {wrote.seconds:.1f} s"
-    print(f"    {kind:<28} {told}", file=sys.stderr, flush=True)
-
-
-async def _steady(rig: Rig, dead: int) -> Wrote:
-    """At a steady rate, with so many endpoints dead."""
+async def _steady(rig: Rig, other: Mapping[int, str]) -> Wrote:
+    """At a steady rate, with other paths for some of the endpoints."""
     topic, seconds = await rig.topic(), 2 * int(rig.scale.seconds)
     entries = rig.subscriptions(ACCOUNTS)
-    for entry in entries[:dead]:
-        entry["url"] = rig.url("dead")
+    for at, path in other.items():
+        entries[at]["url"] = rig.url(path)
+    dead = sum(path == "dead" for path in other.values())
     rig.listening.take()
     daemon = rig.make(topic, entries)
     async with started(daemon):
