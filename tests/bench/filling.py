@@ -19,6 +19,8 @@ from tests.bench.events import event, key
 
 BATCH = 256 * 1024
 IN_FLIGHT = 16
+AT_ONCE = 200
+"""Events that a steady producer sends at once, at most."""
 
 
 def producing(kafka: str, linger: int = 0) -> AIOKafkaProducer:
@@ -57,11 +59,15 @@ async def steadily(kafka: str, topic: str, rate: int, seconds: int, accounts: in
         began, number = time.monotonic(), 0
         while number < rate * seconds:
             due = min(rate * seconds, int((time.monotonic() - began) * rate) + 1)
+            # A producer that had to wait for the CPU has more to send at once, and a batch takes only so much.
+            due = min(due, number + AT_ONCE)
             batches: dict[int, Any] = {}
             while number < due:
                 partition = partitions[number % accounts % len(partitions)]
                 batch = batches.setdefault(partition, producer.create_batch())
-                batch.append(key=key(number, accounts), value=event(number, accounts, size), timestamp=None)
+                added = batch.append(key=key(number, accounts), value=event(number, accounts, size), timestamp=None)
+                if added is None:
+                    raise ValueError(f"{AT_ONCE} events of {size} bytes do not fit into a batch of {BATCH}")
                 number += 1
             for partition, batch in batches.items():
                 future = await producer.send_batch(batch, topic, partition=partition)

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 from tests.bench.figures import Figure, figure
 from tests.bench.filling import fill
+from tests.bench.listening import Taken
 from tests.bench.probes import Others
 from tests.bench.rig import ACCOUNTS, Rig, Sender
+from tests.chaos.measures import quantile
 
 RATES = (500, 5000, 20_000)
 WARM = 2.0
@@ -48,12 +50,16 @@ async def late(rig: Rig, sender: Sender, topic: str, rate: int, of: int = ACCOUN
             finally:
                 producer.kill()
                 producer.wait()
-        taken = listening.take()
+        return lates(listening.take(), others.cores)
+
+
+def lates(taken: Taken, others: float) -> Lates:
+    """Of what was sent when everything was warm: the percentiles, and the rate at which it came."""
     start = min(taken.sent) + WARM * 1e9
     warm = [(sent, came) for sent, came in zip(taken.sent, taken.came, strict=True) if sent >= start]
-    lates = sorted((came - sent) / 1e6 for sent, came in warm)
-    shares = {name: lates[min(len(lates) - 1, int(len(lates) * part))] for name, part in SHARES.items()}
-    return Lates(shares, len(warm) / ((max(taken.came) - start) / 1e9), others.cores)
+    late = sorted((came - sent) / 1e6 for sent, came in warm)
+    shares = {name: quantile(late, share) for name, share in SHARES.items()}
+    return Lates(shares, len(warm) / ((max(taken.came) - start) / 1e9), others)
 
 
 async def at_rates(rig: Rig) -> list[Figure]:

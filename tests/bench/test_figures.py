@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from array import array
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.bench import flames
+from tests.bench.baselines import bodies_of
 from tests.bench.figures import cells, figure, spread
+from tests.bench.latency import lates
+from tests.bench.listening import Taken
 from tests.bench.recovery import History, judge
 
 
@@ -36,6 +40,21 @@ def test_a_spread_names_the_median_and_the_ends() -> None:
     assert spread([3.0, 1.0, 2.0]) == "2 (1 to 3)"
     assert spread([123456.0]) == "123,456"
     assert spread([]) == ""
+
+
+def test_percentiles_are_of_the_events_that_were_sent_warm() -> None:
+    # 100 events in the cold, all late; then one every 10 ms for 10 s, the n-th of them n / 100 ms late.
+    cold = [(at * 1_000_000, at * 1_000_000 + 5 * 10**9) for at in range(100)]
+    warm = [(2 * 10**9 + at * 10**7, 2 * 10**9 + at * 10**7 + at * 10_000) for at in range(1000)]
+    sent, came = zip(*cold, *warm, strict=True)
+    found = lates(Taken(array("q", sent), array("q", came), array("q")), others=0.1)
+    assert found.shares == {"median": 5.0, "p90": 9.0, "p99": 9.9, "p99.9": 9.99}
+    assert found.rate == pytest.approx(100, rel=0.01)
+
+
+def test_one_account_a_post_or_many() -> None:
+    assert bodies_of([b"1", b"2", b"3"], 2) == [b"[1,2]", b"[3]"]
+    assert bodies_of([b"1", b"2"], 1) == [b"1", b"2"]
 
 
 def test_a_history_is_judged_by_what_first_came_when() -> None:
