@@ -28,8 +28,13 @@ class Axis(NamedTuple):
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self) -> list[float]:
+        """Round numbers, three to seven of them; every power of ten on a logarithmic axis."""
         if not self.log:
-            return [self.low + (self.high - self.low) * part / 4 for part in range(5)]
+            rough = (self.high - self.low) / 6
+            power = 10.0 ** math.floor(math.log10(rough))
+            step = next(power * times for times in (1, 2, 5, 10) if power * times >= rough)
+            first = math.ceil(self.low / step)
+            return [step * at for at in range(first, math.floor(self.high / step + 1e-9) + 1)]
         powers = range(math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9) + 1)
         return [10.0**power for power in powers]
 

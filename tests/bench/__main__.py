@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import math
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import backlog, configuring, latency, pages, profiling, recovery, scaling, throughput, writing
-from tests.bench.figures import Figure, Measured, conditions, load, save, table
+from tests.bench.figures import Figure, Measured, conditions, load, now, save, table
 from tests.bench.listening import Listening
 from tests.bench.rig import Rig, Scale
 from tests.kafka.brokers import ApacheKafka, NoKafka
@@ -76,10 +77,10 @@ async def measure(rig: Rig, plan: Mapping[str, float], told: Callable[[dict[str,
     """
     found: dict[str, Measured] = {}
     broken: list[str] = []
-    left, began = dict(plan), time.monotonic()
+    left, began, conditioned = dict(plan), time.monotonic(), conditions()
     print(f"{len(plan)} scenarios, about {_minutes(sum(plan.values()))}", file=sys.stderr)
     for number, (name, wanted) in enumerate(plan.items(), 1):
-        at, conditioned = time.monotonic(), conditions()
+        at, since = time.monotonic(), now()
         slow = (at - began) / (sum(plan.values()) - sum(left.values())) if len(left) < len(plan) else 1.0
         says = f"{SCENARIOS[name].says} ({number} of {len(plan)}, {_minutes(slow * sum(left.values()))} to go)"
         print(f"  {name}: {says}", file=sys.stderr, flush=True)
@@ -91,7 +92,7 @@ async def measure(rig: Rig, plan: Mapping[str, float], told: Callable[[dict[str,
             traceback.print_exc()
             broken.append(name)
             continue
-        found[name] = Measured(conditioned, figures)
+        found[name] = Measured({**conditioned, "at": since}, figures)
         took = f"{time.monotonic() - at:.0f} s, planned {wanted:.0f}"
         print(f"\n{name} ({took}, load {os.getloadavg()[0]:.1f})\n\n{table(figures)}\n", flush=True)
         told(found)
@@ -144,11 +145,14 @@ def main() -> int:
         else:
             print(pages.render(chosen.render, says))
         return 0
-    names = chosen.scenarios or [name for name, one in SCENARIOS.items() if one.wanted or chosen.all]
+    wanted = [name for name, one in SCENARIOS.items() if one.wanted]
+    names = chosen.scenarios or [*wanted, *(name for name in SCENARIOS if chosen.all and name not in wanted)]
     if unknown := [name for name in names if name not in SCENARIOS]:
         parser.error(f"unknown scenario {', '.join(unknown)}; expected {', '.join(SCENARIOS)}")
     given = {"rounds": chosen.rounds, "events": chosen.events, "backlog": chosen.backlog, "owed": chosen.owed}
     scale = (QUICK if chosen.quick else FULL)._replace(**{name: one for name, one in given.items() if one})
+    # SIGTERM ends it as Ctrl-C does: with the broker, the listener and the senders that it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         kafka = ApacheKafka().start()
     except NoKafka as why:

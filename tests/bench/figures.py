@@ -123,7 +123,7 @@ def conditions() -> dict[str, Any]:
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     model = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     return {
-        "at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "at": now(),
         "command": " ".join(["python -m tests.bench", *sys.argv[1:]]),
         "commit": commit.stdout.strip() or "unknown",
         "python": platform.python_version(),
@@ -131,6 +131,10 @@ def conditions() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "processor": model[0].partition(": ")[2] if model else platform.machine(),
     }
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
 
 
 def save(path: Path, measured: Mapping[str, Measured]) -> None:

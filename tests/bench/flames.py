@@ -15,7 +15,7 @@ from pathlib import Path
 WIDTH, ROW, TOP = 1200, 17, 40
 LETTER = 6.6
 """Pixels of one letter of the text."""
-NARROWEST = 0.6
+NARROWEST = 1.5
 """Pixels; narrower boxes are left out."""
 COLOURS = {"lmshooks.core": "#e0774f", "lmshooks": "#e9b44c", "aiohttp": "#6a9fb5", "aiokafka": "#7fb069"}
 OTHER = "#b8b8b8"
