@@ -85,6 +85,8 @@ class World:
         self.now = 1_000_000.0
         self.skew = 0.0
         """By how much the clock of the next instance to start is ahead."""
+        self.latest = 0.0
+        """The latest time that any clock ever told: windows have closed until then, for all who come after."""
         self.tick = 0.001
         """Seconds that every input takes."""
         self.log: list[str] = []
@@ -223,6 +225,7 @@ class World:
         before, owed = self.held(instance)
         moment = self.clock(instance)
         instance.heard.append((moment, self.now))
+        self.latest = max(self.latest, moment)
         try:
             result = getattr(instance.machine, method)(*arguments, moment)
             while True:
