@@ -65,6 +65,10 @@ def drop_once_attached(patch: Patch) -> None:
     patch.setattr(checkpoint, "needs_record", needs_record)
 
 
+def no_record_inside_a_record(patch: Patch) -> None:
+    patch.setattr(checkpoint, "_inside", lambda mark, feed: False)
+
+
 def never_drop(patch: Patch) -> None:
     patch.setattr(Store, "may_drop", lambda *_: False)
 

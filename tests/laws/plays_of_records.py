@@ -10,7 +10,7 @@ from tests.laws import mutations as off
 from tests.laws import operations as op
 from tests.laws.holes import hole
 from tests.laws.settings import LIVE
-from tests.laws.stage import UNWANTED, Stage, subscription
+from tests.laws.stage import LATER, UNWANTED, P, Stage, subscription
 from tests.laws.world import Bounds, Instance
 
 S, T = subscription("s"), subscription("t")
@@ -331,6 +331,24 @@ def one_checkpoint_follows_the_other() -> None:
             stage.land(one)
         stage.follow(one)
     stage.commit(one)
+    stage.crash(one)
+    stage.own(stage.start())
+    stage.end()
+
+
+@hole("21", "R1", "9", off.no_record_inside_a_record)
+def a_window_waits_inside_a_record() -> None:
+    """Its feed waits there for a full lane; what others have settled of that record is settled, after a crash, too."""
+    stage = Stage(S, T)
+    one = stage.begin()
+    stage.produce(LATER, count=6)
+    stage.feed(one)
+    stage.close(one)
+    stage.checkpoint(one)
+    stage.sweep(one)
+    stage.answer_all(one, "t")
+    assert one.machine.owned[P].windows["default"].read == (0, 4)
+    stage.checkpoints(one, 5)
     stage.crash(one)
     stage.own(stage.start())
     stage.end()

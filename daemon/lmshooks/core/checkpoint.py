@@ -123,10 +123,7 @@ def _lanes(
         edge = start_of(mark[0])
         key = store.lane_key(lane.kind, lane.subscription.id)
         living.add(key)
-        # A window's feed may wait inside a record, at whose beginning a restart reads on: all say where they stand, as
-        # long as it waits there, and once more when it has gone on.
-        inside = mark[1] > 0 or (feed[1] > 0 and mark[0] == feed[0])
-        if inside or needs_record(lane, edge, feed) or store.knows_beyond(key, edge):
+        if _inside(mark, feed) or needs_record(lane, edge, feed) or store.knows_beyond(key, edge):
             record = lane.record(feed)
             content = record.encode()
             if not lane.durable or store.must_write(key, content, record, now):
@@ -140,6 +137,12 @@ def _lanes(
         if parsed and parsed.what == "lane" and (parsed.name, parsed.kind) not in own.lanes:
             gone[key] = None
     return wanted, gone
+
+
+def _inside(mark: Position, feed: Position) -> bool:
+    """A window's feed may wait inside a record, at whose beginning a restart reads on: all its lanes say where they
+    stand, as long as it waits there, and once more when it has gone on."""
+    return mark[1] > 0 or (feed[1] > 0 and mark[0] == feed[0])
 
 
 def _windows(own: Ownership, ends: Mapping[str, int], now: float) -> dict[bytes, Recorded]:
