@@ -311,6 +311,10 @@ def no_orphans_on_a_partition_that_is_new(patch: Patch) -> None:
     patch.setattr(takeover, "_remember", lambda own, committed, now: None)
 
 
+def name_a_roster_before_its_orphans_are_written(patch: Patch) -> None:
+    patch.setattr(checkpoint, "_roster", lambda own, unsaid: (own.context.roster_digest, own.context.roster_bytes))
+
+
 # bugs that no rule of the design names
 
 

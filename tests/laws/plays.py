@@ -70,6 +70,7 @@ PROFILES = (
     Profile("retention", Bounds(1, 2), 0.05, 0.05, moods=(Mood.WELL, Mood.DOWN, Mood.DOWN, Mood.FLAKY), retention=True),
     Profile("offsets", Bounds(1, 2), moves=True, crashes=2.0),
     Profile("memory", Bounds(2, 2, memory=700), moods=(Mood.WELL, Mood.DOWN, Mood.FLAKY)),
+    Profile("few", Bounds(2, 2, records=2), changes=("remove", "back", "window", "add", "remove", "back")),
     Profile("suspended", Bounds(2, 2), moods=(Mood.WELL, Mood.GONE, Mood.GONE), horizon=20.0, crashes=2.0),
     Profile(
         "all", Bounds(2, 3), 0.05, 0.05, True, True, tuple(Mood),

@@ -136,6 +136,25 @@ def _deliver_on_a_new_partition(stage: Stage, instance: Instance) -> None:
         stage.checkpoint(instance)
 
 
+@hole("22", "R11", "4 1", off.name_a_roster_before_its_orphans_are_written)
+def more_are_removed_than_a_checkpoint_takes() -> None:
+    """The record of one orphan is in the write that says which files are applied, the others' are not; then a crash."""
+    stage = Stage(S, T, bounds=Bounds(instances=3, records=1))
+    one = stage.begin()
+    stage.checkpoints(one, 3)
+    stage.produce()
+    stage.feed(one)
+    stage.subscribe(one, only=(subscription("u"),))
+    stage.written(one)
+    stage.land(one)
+    stage.crash(one)
+    two = stage.start()
+    stage.own(two)
+    stage.checkpoints(two, 6)
+    stage.subscribe(two, s=S, t=T)
+    stage.end()
+
+
 @hole("12", "R9", "2", off.post_before_it_is_durable)
 def a_birth_is_durable_before_its_first_post() -> None:
     """Born at 1, it must not send that before the log says so: the next owner would give birth to it at 0."""

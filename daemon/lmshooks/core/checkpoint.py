@@ -21,8 +21,11 @@ from lmshooks.core.records import (
     DROPPED,
     Kind,
     PartRecord,
+    RosterEntry,
     WindowRecord,
+    encode_roster,
     parse_key,
+    roster_digest,
     roster_key,
     window_key,
 )
@@ -79,11 +82,12 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     own.urgent = False
     wanted, contents = _lanes(own, target, marks, now)
     whole = len(wanted) <= context.limits.checkpoint_records
-    target = _cut(own, wanted, target, ends)
+    target, unsaid = _cut(own, wanted, target, ends)
+    digest, roster = _roster(own, unsaid)
     contents |= {key: recorded for _, key, recorded in wanted}
     contents |= _windows(own, ends, now)
     closings = {name: window.closing for name, window in own.windows.items() if window.closing}
-    part = PartRecord(context.roster_digest, target, tuple(_epochs(own)), tuple(sorted(own.letters))).encode()
+    part = PartRecord(digest, target, tuple(_epochs(own)), tuple(sorted(own.letters))).encode()
     void = context.ledger.void.get(own.partition, {})
     for key in void:
         if key not in contents and key != store.part_key():
@@ -96,10 +100,10 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         return
     everything = {store.part_key(): Recorded(part, now), **contents}
     entries = store.compose((key, one.content if one else DROPPED) for key, one in everything.items())
-    if context.roster_digest not in context.ledger.rosters:
-        entries.insert(0, (roster_key(context.roster_digest), context.roster_bytes))
+    if digest not in context.ledger.rosters:
+        entries.insert(0, (roster_key(digest), roster))
     last_key = entries[-1][0]
-    entries[1:1] = [(key, None) for key in _tombstones(own, everything, now)]
+    entries[1:1] = [(key, None) for key in _tombstones(own, everything, now) if key != roster_key(digest)]
     write = WriteState((own, own.tenure), own.partition, tuple(entries))
     store.flight = Flight(
         write, (store.tenure, store.sequence), last_key, everything, target, ends, closings,
@@ -179,11 +183,33 @@ def _let_go(
     return True
 
 
-def _cut(own: Ownership, wanted: list[tuple[Lane, bytes, Recorded]], target: int, ends: dict[str, int]) -> int:
-    """At most so many records a checkpoint, oldest heads first: the target is lowered to the oldest head left out."""
+def _roster(own: Ownership, unsaid: Mapping[str, RosterEntry]) -> tuple[str, bytes]:
+    """The roster that the partition record names, with its digest.
+
+    Of whom it knows, and the files of the next owner do not, that one makes an orphan. So it keeps those whose orphans'
+    records are left out of this write: the one that is applied may still do, until all are written.
+    """
+    context = own.context
+    if not unsaid:
+        return context.roster_digest, context.roster_bytes
+    applied = context.ledger.applied.get(own.partition, "")
+    known = context.ledger.rosters.get(applied, {})
+    if unsaid.keys() <= known.keys() and context.roster.items() <= known.items():
+        return applied, b""
+    encoded = encode_roster({**unsaid, **context.roster})
+    return roster_digest(encoded), encoded
+
+
+def _cut(
+    own: Ownership, wanted: list[tuple[Lane, bytes, Recorded]], target: int, ends: dict[str, int]
+) -> tuple[int, dict[str, RosterEntry]]:
+    """At most so many records a checkpoint, oldest heads first: the target is lowered to the oldest head left out.
+
+    The target, and the subscriptions of which an orphan is left out.
+    """
     most = own.context.limits.checkpoint_records
     if len(wanted) <= most:
-        return target
+        return target, {}
     wanted.sort(key=_head_of)
     for one in wanted[most:]:
         lane, head = one[0], _head_of(one)
@@ -191,9 +217,14 @@ def _cut(own: Ownership, wanted: list[tuple[Lane, bytes, Recorded]], target: int
             target = min(target, head[0])
         elif lane.subscription.window in ends:
             ends[lane.subscription.window] = min(ends[lane.subscription.window], head[0])
+    unsaid = {
+        lane.subscription.id: RosterEntry(lane.subscription.window, skips=False)
+        for lane, _, _ in wanted[most:]
+        if lane.orphan_since is not None
+    }
     del wanted[most:]
     own.urgent = True
-    return max(target, own.store.acknowledged)
+    return max(target, own.store.acknowledged), unsaid
 
 
 def _head_of(wanted: tuple[Lane, bytes, Recorded]) -> Position:

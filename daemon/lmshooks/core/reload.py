@@ -41,8 +41,10 @@ def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration
             _change(own, old[name], new.subscriptions[name], now)
         for name in plan.removed:
             for kind in Kind:
-                own.orphan(own.lanes.get((name, kind)) or own.place(name, kind, _place(own, old[name], kind)), now)
-                own.shed(own.lanes[name, kind], "removed")
+                lane = own.lanes.get((name, kind)) or own.place(name, kind, _place(own, old[name], kind))
+                lane.subscription = old[name]  # whose window it stands with
+                own.orphan(lane, now)
+                own.shed(lane, "removed")
         own.see_epoch(now)
     context.facts.append(
         Reconfigured(

@@ -10,6 +10,8 @@ partition is claimed again as soon as the record is written anew or removed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lmshooks.core import checkpoint, letters
 from lmshooks.core.commands import Start
 from lmshooks.core.facts import Claimed, Expired, Skipped, StateLost, Unreadable, WindowClosed
@@ -176,7 +178,9 @@ def _compare(own: Ownership, part: PartRecord, committed: int, now: float) -> No
         if now_is is None:
             for kind, offset in ((Kind.REAL_TIME, committed), (Kind.WINDOWED, done)):
                 if (name, kind) not in own.lanes:
-                    own.orphan(own.place(name, kind, start_of(offset)), now)
+                    lane = own.place(name, kind, start_of(offset))
+                    lane.subscription = replace(lane.subscription, window=was.window)  # whose feed it stands with
+                    own.orphan(lane, now)
         elif (name, Kind.WINDOWED) not in own.lanes and was.skips and not now_is.skips:
             own.place(name, Kind.WINDOWED, start_of(max(committed, done)))
         elif (name, Kind.WINDOWED) not in own.lanes and now_is.window != was.window:
