@@ -52,6 +52,7 @@ async def state(rig: Rig) -> list[Figure]:
     figures, days = [], {}
     for kind, measure in kinds.items():
         one = await measure()
+        print(f"    {kind:<28} {one.records:,} records in {one.seconds:.0f} s", file=sys.stderr, flush=True)
         days[kind] = int(one.records / one.seconds * HOUR * 24)
         figures += [
             figure(f"{kind}, written", "records an hour", [one.records / one.seconds * HOUR],
@@ -59,20 +60,28 @@ async def state(rig: Rig) -> list[Figure]:
             figure(f"{kind}, written", "MiB an hour", [one.size / one.seconds * HOUR / 2**20],
                    note=f"{one.size / max(1, one.records):.0f} bytes a record"),
         ]  # fmt: skip
-    empty, full = [], []
     kept = min(MOST, rig.scale.backlog)
-    for _ in range(rig.scale.rounds):
-        topic = await create_topic(rig.kafka, f"day-{time.monotonic_ns()}", PARTITIONS)
-        daemon = rig.make(topic, rig.subscriptions(ACCOUNTS))
-        empty.append((await ready_in(daemon))[0])
-        await fill_state(rig.kafka, state_topic_of(daemon), kept, keys=ACCOUNTS)
-        full.append((await ready_in(daemon))[0])
-    figures.append(figure(f"ready, {kept:,} records of {ACCOUNTS} lanes", "s", full, theirs=empty, baseline="empty"))
+    starts = [await _starts(rig, kept) for _ in range(rig.scale.rounds)]
+    walls, spent = zip(*starts, strict=True)
+    figures.append(
+        figure(f"ready, {kept:,} records of {ACCOUNTS} lanes", "s", [full for _, full in walls],
+               theirs=[empty for empty, _ in walls], baseline="empty")
+    )  # fmt: skip
     for kind, day in days.items():
-        whole = [first + (then - first) * day / kept for first, then in zip(empty, full, strict=True)]
+        whole = [empty + (full - empty) * day / kept for empty, full in spent]
         note = f"reckoned: {day:,} records a day"
-        figures.append(figure(f"ready after a day: {kind}", "s", whole, note=note))
+        figures.append(figure(f"start after a day: {kind}", "s of CPU", whole, note=note))
     return figures
+
+
+async def _starts(rig: Rig, records: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(without records, with so many) of two starts: seconds until ready, and of CPU."""
+    topic = await create_topic(rig.kafka, f"day-{time.monotonic_ns()}", PARTITIONS)
+    daemon = rig.make(topic, rig.subscriptions(ACCOUNTS))
+    wall, cpu = await ready_in(daemon)
+    await fill_state(rig.kafka, state_topic_of(daemon), records, keys=ACCOUNTS)
+    wall_full, cpu_full = await ready_in(daemon)
+    return (wall, wall_full), (cpu, cpu_full)
 
 
 async def _steady(rig: Rig, other: Mapping[int, str]) -> Wrote:
