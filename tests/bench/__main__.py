@@ -179,7 +179,9 @@ def main() -> int:
 def _report(folder: Path, found: dict[str, Measured]) -> None:
     """What was found, and what earlier runs have left of the other scenarios, in the order of the list."""
     known = load(folder / pages.NUMBERS) | found
-    pages.write(folder, {name: known[name] for name in SCENARIOS if name in known}, says)
+    nothing = Measured({}, [])
+    named = {name: known.get(name, nothing) for name, one in SCENARIOS.items() if one.wanted or name in known}
+    pages.write(folder, named, says)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ Says = Callable[[str], str]
 
 
 def write(folder: Path, measured: Mapping[str, Measured], says: Says) -> None:
-    """The numbers, the pictures, and the page, whose other text stays as it is."""
-    save(folder / NUMBERS, measured)
+    """The numbers, the pictures, and the page, whose other text stays as it is; no figures: not measured."""
+    save(folder / NUMBERS, {name: one for name, one in measured.items() if one.figures})
     pictures = {name: picture for name, draw in charts.CHARTS.items() if (picture := draw(measured))}
     for name, picture in pictures.items():
         (folder / f"bench-{name}.svg").write_text(picture)
@@ -55,6 +55,8 @@ def goals(measured: Mapping[str, Measured], says: Says) -> str:
     """Every goal with what was seen, and why those that are not met are not."""
     rows, missed = ["| goal | | seen | |", "|---|---|---|---|"], []
     for name, one in measured.items():
+        if not one.figures:
+            rows.append(f"| {name} | | not measured | |")
         for figure in one.figures:
             if figure.met is None:
                 continue
@@ -80,15 +82,16 @@ def _seen(figure: Figure) -> str:
 def run(measured: Mapping[str, Measured], says: Says) -> str:
     """Every scenario's table."""
     lines = []
-    for name, one in measured.items():
+    there = {name: one for name, one in measured.items() if one.figures}
+    for name, one in there.items():
         told = one.conditions
-        loads = sorted(figure.load for figure in one.figures) or [0.0]
+        loads = sorted(figure.load for figure in one.figures)
         lines += [
             f"### {name}", "", says(name), "", markdown(one.figures), "",
             *(f"![{what}](bench-{what}.svg)\n" for what in charts.OF.get(name, ()) if charts.CHARTS[what](measured)),
             f"`{told['command']}`, {told['at']}, commit {told['commit']}, load {loads[0]:.1f} to {loads[-1]:.1f}.", "",
         ]  # fmt: skip
-    machines = {_machine(one) for one in measured.values()}
+    machines = {_machine(one) for one in there.values()}
     return "\n".join([*sorted(machines), "", *lines]).rstrip()
 
 

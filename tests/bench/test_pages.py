@@ -59,6 +59,14 @@ def test_a_goal_that_is_missed_says_why(monkeypatch: pytest.MonkeyPatch) -> None
     assert "nobody has said why yet" in text
 
 
+def test_what_was_not_measured_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / pages.PAGE).write_text(TEXT)
+    pages.write(tmp_path, measured(kill=[], throughput=[figure("rate", "events/s", [1.0])]), says)
+    assert "| kill | | not measured | |" in (tmp_path / pages.PAGE).read_text()
+    assert "### kill" not in (tmp_path / pages.PAGE).read_text()
+    assert set(load(tmp_path / pages.NUMBERS)) == {"throughput"}
+
+
 def test_each_reason_is_of_a_scenario_with_a_goal() -> None:
     assert {name for name, _ in goals.WHY} <= {name for name, one in SCENARIOS.items() if one.wanted}
 
