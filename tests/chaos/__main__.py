@@ -9,6 +9,7 @@ import random
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import uvloop
@@ -26,27 +27,27 @@ SETTLE = 300.0
 """Seconds in which all must be delivered once the faults are over."""
 
 
-async def chaos(setting: Setting, minutes: float, folder: Path, report: Path) -> int:
-    """Everything that can go wrong, for so many minutes."""
+async def chaos(setting: Setting, minutes: float, folder: Path, report: Path, only: str = "") -> int:
+    """Everything that can go wrong, for so many minutes, or what has some words in its name."""
     cluster = await asyncio.to_thread(lambda: ApacheKafka(3, doors=len(setting.instances)).start())
     try:
         async with World(folder, cluster.bootstrap, setting, cluster) as world:
             world.load()
-            await Plan(world).run(minutes * 60)
+            await Plan(world, only=only).run(minutes * 60)
             await world.unload()
             settled = await world.settle(SETTLE)
             await world.gather()
-            exits = [(instance.name, *end) for instance in world.instances for end in instance.exits]
+            exits = Counter(why for instance in world.instances for why in instance.exits)
     finally:
         cluster.close()
-    unasked = [end for end in exits if end[2] not in (0, -9)]
     command = f"make chaos MINUTES={minutes:g} SEED={setting.seed} RATE={setting.rate:g}"
     checker = Checker(world.book.histories())
     judgement = checker.run()
-    run = Run(setting.seed, minutes, setting.rate, command, settled, len(unasked))
+    run = Run(setting.seed, minutes, setting.rate, command, settled, exits)
     written(run, checker, world.book, report)
     print("\n".join(judgement.lines()))
-    print(f"instances that ended by themselves: {unasked or 'none'}")
+    print("\n".join(f"ended by itself, {count} times: {why}" for why, count in exits.items()) or "none ended by itself")
+    print("faults: " + ", ".join(f"{kind} {count}" for kind, count in checker.blame.counts().most_common()))
     print(f"nothing owed after {settled and round(settled)} s; the report is in {report}, the histories in {folder}")
     return int(bool(judgement.wrong) or settled is None)
 
@@ -71,6 +72,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 30))
     parser.add_argument("--rate", type=float, help="events a second (300; 2000 for kills)")
     parser.add_argument("--count", type=int, help="kills (50), or events of the backlog (1,000,000)")
+    parser.add_argument("--only", default="", help="chaos: only faults that have this in their name")
     parser.add_argument("--report", type=Path, default=ROOT / ".cache" / "chaos", help="where the report is written")
     args = parser.parse_args()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # an outage is hundreds of lines
@@ -80,7 +82,7 @@ def main() -> int:
         match args.run:
             case "chaos":
                 setting = Setting(args.seed, args.rate or 300.0, replicas=3)
-                status = runner.run(chaos(setting, args.minutes, folder, args.report))
+                status = runner.run(chaos(setting, args.minutes, folder, args.report, args.only))
             case "kills":
                 status = runner.run(kills(Setting(args.seed, args.rate or 2000.0), args.count or 50, folder))
             case "backlog":

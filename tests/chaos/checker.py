@@ -3,7 +3,9 @@
     log ──> LogIndex ──┐
     state topic ──> StateHistory ──┤
     versions ──> Wants ────────────┼──> every request, in the order of arrival ──> what is left over ──> Judgement
-    faults, lives ─────────────────┘
+    faults ──> Blame ──────────────┘
+
+Ten million events are judged in some 5 GB: what is kept of an event is a few bytes in arrays, by its number.
 
 Where the histories leave something open (a version that may still have been in effect, a request that the network held
 up), the daemon has the benefit of the doubt; so what is counted as wrong is wrong.
@@ -11,15 +13,19 @@ up), the daemon has the benefit of the doubt; so what is counted as wrong is wro
 
 from __future__ import annotations
 
+import sys
 from array import array
 from bisect import bisect_right
+from collections import Counter
+from itertools import pairwise
 from typing import NamedTuple
 
+from tests.chaos.blame import Blame
 from tests.chaos.commits import committed_past
-from tests.chaos.histories import Faulted, Histories, Taken, content_of
-from tests.chaos.log_index import LogIndex, Wants
+from tests.chaos.histories import Histories, Taken, content_of
+from tests.chaos.log_index import LogIndex, Wants, owed
 from tests.chaos.specs import TIMEOUT, WINDOWS, Version
-from tests.chaos.state_history import Claim, StateHistory
+from tests.chaos.state_history import StateHistory
 from tests.chaos.verdicts import Cause, Judgement, Wrong
 
 REFUSED = (400, 413, 415, 422)
@@ -29,8 +35,6 @@ RETRIED = 0.4
 """Seconds between a failure and the next attempt, at least. (That a request came late is not seen.)"""
 TWO_OWNERS = 10.0
 """Seconds after another's claim in which an instance may not know of it: its session, and a request under way."""
-MOVING = ("kill", "stop", "sleep", "rolling", "partition", "Kafka", "broker", "controller", "all brokers")
-"""How faults begin that make partitions change hands."""
 WAKING = 4.0
 """Seconds in which an instance that was stopped may not know what happened meanwhile."""
 
@@ -54,20 +58,31 @@ class Subscriber:
         self.wants = wants
         self.first = array("d", bytes(8 * events))
         """By event: when it was first taken."""
-        self.tried = array("q", b"\xff" * 8 * events)
+        self.tried = array("i", b"\xff" * 4 * events)
         """By event: the request that last held it; -1: none yet."""
-        self.accepted = array("q", b"\xff" * 8 * events)
+        self.accepted = array("i", b"\xff" * 4 * events)
         self.order: dict[tuple, tuple[int, int]] = {}
         self.flying: dict[tuple, Seen] = {}
         self.bodies: dict[str, tuple[str, float]] = {}
         """Delivery id -> body, when it was first tried."""
-        self.members: dict[tuple[int, ...], str] = {}
+        self.members: dict[int, str] = {}
+        """Hash of the events' numbers -> delivery id."""
         self.refused: dict[int, int] = {}
         """By event: how often it was refused alone."""
         self.split: dict[str, float] = {}
         """Delivery id -> when it was last refused, and so split."""
         self.attempts: dict[tuple[str, str], int] = {}
-        """(delivery id, sender) -> the highest attempt that has come."""
+        """(delivery id, sender) -> the highest attempt that has come; left out where it is the first."""
+        self._keys: dict[int, tuple[int, ...]] = {}
+
+    def key(self, log: LogIndex, number: int) -> tuple[int, ...]:
+        """Within what the order of an event is kept, but for its partition and feed."""
+        trait = log.trait(number)
+        known = self._keys.get(trait)
+        if known is None:
+            event = log.event(number)
+            known = self._keys[trait] = self.wants.specs[0].key(event.account, event.learner)
+        return known
 
 
 def judge(histories: Histories) -> Judgement:
@@ -88,7 +103,14 @@ class Checker:
             for spec in Version.of(histories.versioned[0].said).specs
         }
         self.seen: list[Seen] = []
-        self.claimed_by = {line.claims: line.sender for line in histories.lived}
+        self.blame = Blame(histories.faulted, {line.claims: line.sender for line in histories.lived})
+        self._repeats: Counter[tuple[int, int]] = Counter()
+        """(partition, a claim's offset) -> deliveries that were repeated after it, by the daemon's own doing."""
+        self._windowed = bytearray(
+            self.log.has(number)
+            and self.state.windowed(self.log.partition[number], self.log.offset[number], self.log.event(number).name)
+            for number in range(len(self.log))
+        )
 
     def run(self) -> Judgement:
         """All checks."""
@@ -105,6 +127,10 @@ class Checker:
         for what in committed_past(self.log, self.state, self.histories.sampled, self.subscribers.values()):
             self.wrong(Wrong.COMMITTED, what)
         self.judgement.takeovers = sum(len(claims) for claims in self.state.claims.values())
+        for partition, claims in self.state.claims.items():
+            for before, claim in pairwise(claims):
+                count = self._repeats[partition, claim.offset]
+                self.judgement.changes.setdefault(self.blame.way(before, claim), []).append(count)
         return self.judgement
 
     def wrong(self, wrong: Wrong, what: str) -> None:
@@ -118,7 +144,7 @@ class Checker:
         if sub is None or not taken.numbers or not all(log.has(number) for number in taken.numbers):
             self.wrong(Wrong.INVENTED, f"{what}: {taken.numbers[:5]}")
             return
-        if not taken.verified:
+        if not taken.verified and not self.blame.stepped(taken.sender, taken.at):
             self.wrong(Wrong.UNSIGNED, what)
         if taken.content != content_of(log.digest[number] for number in taken.numbers):
             self.wrong(Wrong.ALTERED, what)
@@ -133,11 +159,12 @@ class Checker:
         self.flight(sub, taken, partition, min(kinds), what)
         self.owner(taken, partition, what)
         ordinal = len(self.seen)
-        self.seen.append(Seen(taken.at, taken.ended, taken.id, taken.sender, taken.status, taken.told))
+        sender = sys.intern(taken.sender)
+        self.seen.append(Seen(taken.at, taken.ended, taken.id, sender, taken.status, taken.told))
         for number in taken.numbers:
             sub.tried[number] = ordinal
-        attempt = taken.id, taken.sender
-        sub.attempts[attempt] = max(taken.attempt, sub.attempts.get(attempt, 0))
+        if taken.attempt > sub.attempts.get((taken.id, sender), 1):
+            sub.attempts[taken.id, sender] = taken.attempt
         if taken.status in REFUSED:
             sub.split[taken.id] = taken.at
         if taken.status in REFUSED and len(taken.numbers) == 1:
@@ -146,16 +173,16 @@ class Checker:
             self.accept(sub, taken, partition, ordinal)
 
     def windowed(self, number: int) -> bool:
-        log = self.log
-        return self.state.windowed(log.partition[number], log.offset[number], log.event(number).name)
+        """Whether an event is windowed where it lies in the log."""
+        return bool(self._windowed[number])
 
     def same(self, sub: Subscriber, taken: Taken, what: str) -> None:
         """Law 6: an id means the same bytes for ever, and the same events the same id."""
         body, _ = sub.bodies.setdefault(taken.id, (taken.digest, taken.at))
         if body != taken.digest:
             self.wrong(Wrong.BODY, what)
-        if sub.members.setdefault(taken.numbers, taken.id) != taken.id:
-            self.wrong(Wrong.ID, f"{what}: was {sub.members[taken.numbers]}")
+        if sub.members.setdefault(members := hash(taken.numbers), taken.id) != taken.id:
+            self.wrong(Wrong.ID, f"{what}: was {sub.members[members]}")
 
     def grouping(self, sub: Subscriber, taken: Taken, partition: int, what: str) -> None:
         """Law 6: what was tried together is tried together again, unless it was refused, or a crash came soon after."""
@@ -177,14 +204,11 @@ class Checker:
     def flight(self, sub: Subscriber, taken: Taken, partition: int, windowed: bool, what: str) -> None:
         """Law 3: one of a key at a time, within a tenure."""
         spec = sub.wants.specs[0]
-        now = Seen(taken.at, taken.ended, taken.id, taken.sender, taken.status, taken.told)
+        now = Seen(taken.at, taken.ended, taken.id, sys.intern(taken.sender), taken.status, taken.told)
         if spec.order == "none":
             return
-        keys = set()
-        for number in taken.numbers:
-            event = self.log.event(number)
-            keys.add((partition, windowed, *spec.key(event.account, event.learner)))
-        for key in keys:
+        for tail in {sub.key(self.log, number) for number in taken.numbers}:
+            key = (partition, windowed, *tail)
             before = sub.flying.get(key)
             sub.flying[key] = now
             if before is None or before.sender != taken.sender:
@@ -193,46 +217,44 @@ class Checker:
                 continue
             if self.state.claimed_between(partition, before.at - 1.0, taken.at):
                 continue
-            if self.faulty(before.at - TIMEOUT, taken.at, sub.name):
+            if self.blame.faulty(before.at - TIMEOUT, taken.at, sub.name):
                 continue
             self.wrong(Wrong.OVERLAPPING, f"{what}: {before.id} came at {before.at:.3f}, ended {before.ended:.3f}")
 
     def owner(self, taken: Taken, partition: int, what: str) -> None:
         """Nobody sends for a partition that another has claimed long ago."""
         claim = self.state.claim_before(partition, taken.at)
-        owner = claim and self.claimed_by.get(claim.by)
+        owner = claim and self.blame.claimed_by.get(claim.by)
         if claim is None or owner is None or owner == taken.sender or taken.at < claim.at + TWO_OWNERS:
             return
-        name = taken.sender.partition(".")[0]
-        for fault in self.histories.faulted:
-            if fault.kind == "sleep" and fault.target == name and fault.ended <= taken.at <= fault.ended + WAKING:
-                return
+        if self.blame.woke(taken.sender, taken.at - WAKING, taken.at):
+            return
         self.wrong(Wrong.TWO_OWNERS, f"{what}: partition {partition} is {owner}'s since {claim.at:.3f}")
 
     # what was taken
 
     def accept(self, sub: Subscriber, taken: Taken, partition: int, ordinal: int) -> None:
-        log, spec = self.log, sub.wants.specs[0]
+        log, ordered, wants = self.log, sub.wants.specs[0].order != "none", sub.wants
+        first, accepted = sub.first, sub.accepted
         for number in taken.numbers:
-            if sub.first[number]:
-                self.repeat(sub, taken, number, partition)
-                sub.accepted[number] = ordinal
+            accepted_before, accepted[number] = accepted[number], ordinal
+            if first[number]:
+                self.repeat(sub, taken, number, partition, self.seen[accepted_before])
                 continue
-            sub.first[number] = taken.at
-            sub.accepted[number] = ordinal
+            first[number] = taken.at
             self.judgement.delivered += 1
             event, written = log.event(number), log.at[number]
-            if not sub.wants.may(event, written, taken.at):
+            if not wants.always(event) and not wants.may(event, written, taken.at):
                 self.wrong(Wrong.ASTRAY, f"{sub.name} got event {number} ({event}) at {taken.at:.3f}")
-            windowed = self.windowed(number)
+            windowed = self._windowed[number]
             if windowed:
                 self.not_early(sub, taken, number, partition)
-            if spec.order == "none":
+            if not ordered:
                 continue
-            key = (partition, windowed, *spec.key(event.account, event.learner))
+            key = (partition, windowed, *sub.key(log, number))
             position = log.position(number)
             if position < sub.order.get(key, (-1, -1)):
-                if not sub.wants.steadily(event, written, taken.at):
+                if not wants.steadily(event, written, taken.at):
                     continue
                 self.wrong(
                     Wrong.DISORDERED,
@@ -250,17 +272,16 @@ class Checker:
                 return
         self.wrong(Wrong.EARLY, f"{sub.name} got event {number} at {partition}/{log.offset[number]}, {taken.at:.3f}")
 
-    def repeat(self, sub: Subscriber, taken: Taken, number: int, partition: int) -> None:
-        """Why was it taken again?"""
-        before = self.seen[sub.accepted[number]]
+    def repeat(self, sub: Subscriber, taken: Taken, number: int, partition: int, before: Seen) -> None:
+        """Why was it taken again, after it was `before`?"""
         unheard = (
             not before.told
             or before.ended - before.at > TIMEOUT - TOLD_LATE
-            or self.faulty(before.at - TOLD_LATE, before.at + TIMEOUT, sub.name, before.sender)
+            or self.blame.faulty(before.at - TOLD_LATE, before.at + TIMEOUT, sub.name, before.sender)
         )
         claim = self.state.claim_before(partition, taken.at)
         crossed = claim is not None and (claim.at > before.at or before.sender != taken.sender)
-        if taken.attempt < sub.attempts[taken.id, taken.sender]:
+        if taken.attempt < sub.attempts.get((taken.id, taken.sender), 1):
             self.judgement.repeated[Cause.UNANSWERED] += 1  # held up on its way: later ones have come before it
             return
         same = before.id == taken.id or sub.split.get(before.id, 0.0) > before.at
@@ -271,11 +292,18 @@ class Checker:
             if cause is not Cause.UNKNOWN:
                 return
         elif claim is not None and crossed:
-            self.judgement.repeated[Cause.TAKEN_OVER] += 1
-            self.judgement.repeated_after[self.kind_before(claim)] += 1
-            self.judgement.repeated_by[taken.sender] += 1
             # A later tenure may have kept it owed through any number of checkpoints.
             ended = self.state.claim_after(partition, before.at) or claim
+            self.judgement.repeated_by[taken.sender] += 1
+            if (
+                not before.told
+                or before.ended - before.at > TIMEOUT - TOLD_LATE
+                or self.blame.unheard(before.at - TOLD_LATE, before.at + TIMEOUT, sub.name, before.sender)
+            ):
+                self.judgement.repeated[Cause.UNANSWERED] += 1
+            else:
+                self.judgement.repeated[Cause.TAKEN_OVER] += 1
+                self._repeats[partition, ended.offset] += 1
             if unheard or before.at >= ended.since or claim.at <= before.at:
                 return  # the last: a zombie sent it meanwhile; whether it still might is asked in `owner`
             if not self.windowed(number) and self.committed(partition, ended.at) <= self.log.offset[number]:
@@ -292,21 +320,6 @@ class Checker:
         """What the group was last seen to have committed at a time; -1: nothing was."""
         place = bisect_right(self.histories.sampled, at, key=lambda sample: sample.at)
         return self.histories.sampled[place - 1].committed.get(str(partition), -1) if place else -1
-
-    def faulty(self, begin: float, end: float, *targets: str) -> bool:
-        """Whether anything was done to the network or to one of the targets in a time."""
-        names = {target.partition(".")[0] for target in targets}
-        return any(
-            fault.began <= end and fault.ended >= begin and fault.target in names for fault in self.histories.faulted
-        )
-
-    def kind_before(self, claim: Claim) -> str:
-        """The fault that most likely caused a change of hands: the last that was going on shortly before."""
-        last: Faulted | None = None
-        for fault in self.histories.faulted:
-            if fault.began <= claim.at and fault.ended >= claim.at - 30.0 and fault.kind.startswith(MOVING):
-                last = fault
-        return last.kind if last else "nothing"
 
     # what is left over
 
@@ -331,9 +344,12 @@ class Checker:
         for line in self.histories.lettered:
             self.judgement.letters[line.reason] += 1
             letters[line.subscription, line.partition, line.offset, line.place] = line.reason
-        places = (
-            {(log.partition[number], *log.position(number)): number for number in range(len(log))} if letters else {}
-        )
+        buried = {(partition, offset) for (name, partition, offset, _) in letters if name}
+        places = {
+            (log.partition[number], *log.position(number)): number
+            for number in (range(len(log)) if buried else ())
+            if (log.partition[number], log.offset[number]) in buried
+        }
         malformed = set(log.malformed)
         for (name, partition, offset, index), reason in letters.items():
             where = f"{reason} of {name or 'the feed'} at {partition}/{offset}.{index}"
@@ -349,9 +365,7 @@ class Checker:
             if ("", partition, offset, 0) not in letters:
                 self.wrong(Wrong.LETTERED, f"nothing for the malformed record at {partition}/{offset}")
         for sub in self.subscribers.values():
-            for number in range(len(log)):
-                if not log.has(number) or not sub.wants.must(log.event(number), log.at[number]):
-                    continue
+            for number in owed(log, sub.wants):
                 self.judgement.owed += 1
                 if sub.first[number]:
                     continue

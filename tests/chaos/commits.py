@@ -6,12 +6,13 @@ or a window's range that is not done.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from tests.chaos.histories import Sampled
-from tests.chaos.log_index import LogIndex, Wants
+from tests.chaos.log_index import LogIndex, Wants, owed
 from tests.chaos.state_history import StateHistory
 
 
@@ -45,19 +46,17 @@ def committed_past(
                 offsets.append(offset)
                 places.append(place)
     times = [sample.at for sample in sampled]
+    shown = array("i", b"\xff" * 4 * len(log))
+    """By event: the first sample that shows it committed; -1: none does."""
+    for number in range(len(log)):
+        offsets, places = commits.get(log.partition[number], ([], []))
+        after = bisect_right(offsets, log.offset[number])
+        if after < len(offsets):
+            shown[number] = places[after]
     for sub in subscribers:
-        for number in range(len(log)):
-            if not log.has(number):
-                continue
-            offsets, places = commits.get(log.partition[number], ([], []))
-            after = bisect_right(offsets, log.offset[number])
-            if after == len(offsets):
-                continue
-            begin = places[after]
-            taken = sub.first[number]
-            if taken and taken <= times[begin]:
-                continue
-            if not sub.wants.must(log.event(number), log.at[number]):
+        for number in owed(log, sub.wants):
+            begin, taken = shown[number], sub.first[number]
+            if begin < 0 or (taken and taken <= times[begin]):
                 continue
             end = bisect_left(times, taken) - 1 if taken else len(times) - 1
             for place in sorted({begin, (begin + end) // 2, end}):

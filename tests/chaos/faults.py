@@ -25,7 +25,9 @@ from tests.chaos.proxy import Weather
 from tests.chaos.specs import CHANGES, CHANGING, Version
 from tests.chaos.world import HOUR_MS, World
 
-MOST_PARTITIONS = 9
+MOST_PARTITIONS = 40
+STEPS = (2.0, 30.0, 400.0, 3600.0)
+"""Seconds by which a clock is set forward or back."""
 COMPACTION_LAG_MS = 30_000
 """While it is compacted hard: longer than a partition goes without an owner here, far shorter than is allowed."""
 
@@ -35,7 +37,7 @@ class Kind(NamedTuple):
 
     name: str
     resource: str
-    """instance, brokers, door, listener, files, data, state"""
+    """instance, clock, brokers, door, listener, files, data, state"""
     does: Callable[[str], Awaitable[None]]
     """Does it to a target: an instance's name, a listener's, or "" where all are meant."""
 
@@ -53,6 +55,8 @@ class Faults:
             Kind("kill for long", "instance", self.kill_for_long),
             Kind("stop", "instance", self.stop),
             Kind("sleep", "instance", self.sleep),
+            Kind("clock forward", "clock", self._clock(1)),
+            Kind("clock back", "clock", self._clock(-1)),
             Kind("rolling restart", "files", self.roll),
             Kind("reload", "files", self.reload),
             Kind("cadence changed", "files", self.shift),
@@ -77,7 +81,7 @@ class Faults:
 
     def target(self, kind: Kind) -> str:
         """Whom it hits."""
-        if kind.resource in ("instance", "door") and not kind.name.endswith("for all"):
+        if kind.resource in ("instance", "door", "clock") and not kind.name.endswith("for all"):
             return self.rng.choice(self.world.instances).name
         if kind.resource == "listener":
             if "413" in kind.name:
@@ -128,6 +132,18 @@ class Faults:
         finally:
             instance.resume()
         await self._some(1, 3)
+
+    def _clock(self, way: int) -> Callable[[str], Awaitable[None]]:
+        async def be(name: str) -> None:
+            instance = self._instance(name)
+            instance.step(way * self.rng.choice(STEPS))
+            try:
+                await self._some(3, 10)
+            finally:
+                instance.step(0.0)
+            await self._some(0, 2)
+
+        return be
 
     async def _ready(self, instance: Instance) -> None:
         # Where Kafka is away, or the instance ends once more, the plan goes on without it.
@@ -323,6 +339,7 @@ class Faults:
         gentle = {
             "cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS), "max.message.bytes": "16777216",
             "segment.bytes": "1048576", "min.cleanable.dirty.ratio": "0.01",
+            "message.timestamp.type": "LogAppendTime",
         }  # fmt: skip
         hard = {**gentle, "min.compaction.lag.ms": str(COMPACTION_LAG_MS), "segment.ms": "1000"}
         await self._configs(hard)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.clocks import write_shift
 from tests.chaos.histories import Lived, Weighed
 from tests.chaos.specs import WINDOWS, Version
 from tests.kafka.daemons import Daemon
@@ -19,6 +20,9 @@ from tests.kafka.daemons import Daemon
 PAGE = os.sysconf("SC_PAGE_SIZE")
 RESTART = 0.5
 """Seconds after which one that ended by itself is started again."""
+REFUSED = 2
+"""The status of an instance that finds at its start that what it needs is not as it must be."""
+LOW = "min.compaction.lag.ms"
 NAMED = re.compile(r'"instance":"([^"]+)"')
 
 
@@ -35,8 +39,9 @@ class Instance:
         self.wanted = False
         """Whether the supervisor keeps it going."""
         self.paused = False
-        self.exits: list[tuple[float, int]] = []
-        """(when, status) of lives that ended by themselves."""
+        self.exits: list[str] = []
+        """Why lives ended by themselves: the last line that they said, or their status."""
+        self._clock = folder.with_name(f"{name}.clock")
         self._life = 0
         self._write = write
         self._urls = urls
@@ -44,9 +49,16 @@ class Instance:
         self._claimed_as = 0
 
     def command(self, bug: str | None) -> None:
-        """Run with a bug put in."""
+        """Run with a bug put in, or with a clock that can be set (`step`)."""
         if bug is not None:
             self.daemon.command = [sys.executable, "-m", "tests.chaos.bugs", bug]
+        else:
+            self.step(0.0)
+            self.daemon.command = [sys.executable, "-m", "tests.chaos.clocks", str(self._clock)]
+
+    def step(self, seconds: float) -> None:
+        """Set its clock so far from the machine's, this life's and later ones'; it may be negative."""
+        write_shift(self._clock, seconds)
 
     @property
     def sender(self) -> str:
@@ -99,8 +111,7 @@ class Instance:
         named = ""
         while True:
             if self.wanted and not self.alive:
-                status = self.daemon.process.poll() if self.daemon.process else 0
-                self.exits.append((time.time(), status or 0))
+                self.exits.append(self._why())
                 await asyncio.sleep(RESTART)
                 if self.wanted:
                     self.start()
@@ -123,6 +134,16 @@ class Instance:
             log.seek(self._claimed_as)
             found = NAMED.search(log.read(20_000))
         return found[1] if found else ""
+
+    def _why(self) -> str:
+        status = self.daemon.process.poll() if self.daemon.process else 0
+        with self.daemon.log.open("r", errors="replace") as log:
+            log.seek(self._claimed_as)
+            said = log.read()
+        if status == REFUSED and LOW in said:
+            return f"refused to start while the state topic's {LOW} was too low"
+        last = said.strip().splitlines()[-1:] or ["nothing"]
+        return f"status {status}, {self.sender}, {time.time():.3f}, said last: {last[0][:300]}"
 
     def _resident(self) -> int | None:
         process = self.daemon.process

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
 from tests.chaos.histories import Logged, Versioned
 from tests.chaos.specs import NAMES, Event, Spec, Version
@@ -25,9 +26,10 @@ class LogIndex:
         self.place = array("b")
         self.at = array("d")
         self.digest = array("Q")
-        self._traits = array("q")
+        self.traits = array("i")
+        """By event: equal for events that nothing tells apart but their place."""
         self._wide: dict[tuple[Event, bool], int] = {}
-        self._events: list[tuple[Event, bool]] = []
+        self.events: list[tuple[Event, bool]] = []
         for line in logged:
             self._take(line)
 
@@ -42,14 +44,14 @@ class LogIndex:
         return self.offset[number], self.place[number]
 
     def event(self, number: int) -> Event:
-        return self._events[self._traits[number]][0]
+        return self.events[self.traits[number]][0]
 
     def poison(self, number: int) -> bool:
-        return self._events[self._traits[number]][1]
+        return self.events[self.traits[number]][1]
 
     def trait(self, number: int) -> int:
         """Equal for events that nothing tells apart but their place."""
-        return self._traits[number]
+        return self.traits[number]
 
     def _take(self, line: Logged) -> None:
         if line.number < 0:
@@ -61,7 +63,7 @@ class LogIndex:
             self.place.append(0)
             self.at.append(0.0)
             self.digest.append(0)
-            self._traits.append(0)
+            self.traits.append(0)
         if self.offset[line.number] >= 0:
             self.twice.append(line.number)
             return
@@ -69,25 +71,43 @@ class LogIndex:
         key = (Event(line.account, name, line.learner, line.level), line.poison)
         trait = self._wide.get(key)
         if trait is None:
-            trait = self._wide[key] = len(self._events)
-            self._events.append(key)
+            trait = self._wide[key] = len(self.events)
+            self.events.append(key)
         number = line.number
         self.partition[number] = line.partition
         self.offset[number] = line.offset
         self.place[number] = line.place
         self.at[number] = line.at
         self.digest[number] = line.digest
-        self._traits[number] = trait
+        self.traits[number] = trait
+
+
+def owed(log: LogIndex, wants: Wants) -> Iterator[int]:
+    """The numbers of the events that a subscription must get."""
+    always = [wants.always(event) for event, _ in log.events]
+    ever = [any(spec.wants(event) for spec in wants.specs) for event, _ in log.events]
+    for number, trait in enumerate(log.traits):
+        if log.offset[number] < 0 or not ever[trait]:
+            continue
+        if always[trait] or wants.must(log.event(number), log.at[number]):
+            yield number
 
 
 class Wants:
     """What a subscription wanted over time: what it must get, and what it may."""
 
     def __init__(self, name: str, versioned: Sequence[Versioned]) -> None:
-        self._begins = [line.at for line in versioned]
-        self.specs: list[Spec] = [Version.of(line.said).find(name) for line in versioned]
+        self._begins: list[float] = []
+        self.specs: list[Spec] = []
+        for line in versioned:
+            spec = Version.of(line.said).find(name)
+            if not self.specs or self.specs[-1] != spec:
+                self._begins.append(line.at)
+                self.specs.append(spec)
+        self._always: dict[Event, bool] = {}
         self._must: dict[tuple[int, Event], bool] = {}
         self._may: dict[tuple[int, int, Event], bool] = {}
+        self._windows: dict[tuple[int, int], set[str]] = {}
 
     def must(self, event: Event, written: float) -> bool:
         """Whether every version that can have been in effect from its writing on wants it.
@@ -120,11 +140,20 @@ class Wants:
 
     def windows(self, written: float, sent: float) -> set[str]:
         """The windows it can have been in."""
-        first, last = self._last_before(written - LINGERS), self._last_before(sent)
-        return {spec.window for spec in self.specs[first : last + 1]}
+        key = self._last_before(written - LINGERS), self._last_before(sent)
+        known = self._windows.get(key)
+        if known is None:
+            known = self._windows[key] = {spec.window for spec in self.specs[key[0] : key[1] + 1]}
+        return known
+
+    def always(self, event: Event) -> bool:
+        """Whether every version wants it."""
+        known = self._always.get(event)
+        if known is None:
+            known = self._always[event] = all(spec.wants(event) for spec in self.specs)
+        return known
 
     def _last_before(self, at: float) -> int:
-        place = len(self._begins) - 1
-        while place > 0 and self._begins[place] > at:
-            place -= 1
-        return place
+        if len(self._begins) == 1:
+            return 0
+        return max(0, bisect_right(self._begins, at) - 1)

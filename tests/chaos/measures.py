@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
@@ -73,19 +74,32 @@ def well_since(events: Sequence[tuple[float, float]], end: float) -> list[float]
     return found
 
 
-def recoveries(checker: Checker, faults: Sequence[Faulted]) -> dict[str, list[float]]:
+def recoveries(checker: Checker, faults: Sequence[Faulted]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Fault kind -> seconds from each one's end until the subscription it hits (or the one of all) had recovered.
 
-    Faults overlap: what another did is in it.
+    Of all; and of those alone during whose recovery no other fault was on that could delay the same subscription.
     """
     end = max((fault.ended for fault in faults), default=0.0) + 300.0
     times = {name: well_since(real_time(checker, name), end) for name in checker.subscribers}
     found: dict[str, list[float]] = defaultdict(list)
+    alone: dict[str, list[float]] = defaultdict(list)
     for fault in faults:
-        well = times.get(fault.target) or times["every"]
-        first = next((at for at in well if at >= fault.ended), None)
-        if first is not None:
-            found[fault.kind].append(max(0.0, first - fault.ended))
+        listener = fault.target if fault.target in times else "every"
+        well = times[listener]
+        place = bisect_left(well, fault.ended)
+        if place == len(well):
+            continue
+        found[fault.kind].append(well[place] - fault.ended)
+        if not any(
+            other.began <= well[place] and other.ended >= fault.ended
+            for other in faults
+            if other is not fault and (other.target == listener or other.target not in times)
+        ):
+            alone[fault.kind].append(well[place] - fault.ended)
+    return _sorted(found), _sorted(alone)
+
+
+def _sorted(found: dict[str, list[float]]) -> dict[str, list[float]]:
     return {kind: sorted(values) for kind, values in found.items()}
 
 

@@ -18,15 +18,19 @@ AT_ONCE = 3
 ROUND = 30.0
 """Seconds of faults, then a pause: recovery is measured in it."""
 PAUSE = 6.0
+TRIED = 6
+"""Of the rarest kinds, how many are looked at for one that may begin now."""
 
 
 class Plan:
     """Runs faults until the time is over. The seed decides what comes, not when a process gets to run."""
 
-    def __init__(self, world: World, say: bool = True) -> None:
+    def __init__(self, world: World, say: bool = True, only: str = "") -> None:
+        """`only`: kinds whose names have these words in them, and no other."""
         self.world = world
         self.rng = random.Random(f"{world.setting.seed}/plan")
         self.faults = Faults(world, random.Random(f"{world.setting.seed}/faults"))
+        self.faults.kinds = [kind for kind in self.faults.kinds if only in kind.name]
         self.done: Counter[str] = Counter()
         self._say = say
         self._busy: set[str] = set()
@@ -64,17 +68,25 @@ class Plan:
     def _begin(self) -> None:
         if len(self._running) >= AT_ONCE:
             return
-        least = sorted(self.faults.kinds, key=lambda kind: (self.done[kind.name], self.rng.random()))
-        kind = least[0] if self.rng.random() < 0.7 else self.rng.choice(least)
-        target = self.faults.target(kind)
+        order = sorted(self.faults.kinds, key=lambda kind: (self.done[kind.name], self.rng.random()))
+        if self.rng.random() < 0.25:
+            self.rng.shuffle(order)
+        for kind in order[:TRIED]:
+            target = self.faults.target(kind)
+            held = self._free(kind, target)
+            if held:
+                self._start(kind, target, held)
+                return
+
+    def _free(self, kind: Kind, target: str) -> str:
+        """What the fault would hold; "" where that is held already."""
+        own = {"listener": target}.get(kind.resource, f"{kind.resource} {target}".strip())
         # A fault of the files restarts every instance; the others of an instance may overlap with the network's.
-        held = {"listener": target, "door": f"door {target}", "instance": f"instance {target}"}.get(
-            kind.resource, kind.resource
-        )
-        if held in self._busy or (kind.resource == "instance" and "files" in self._busy):
-            return
-        if kind.resource == "files" and any(one.startswith("instance") for one in self._busy):
-            return
+        instances = any(one.startswith("instance") for one in self._busy)
+        clash = (kind.resource == "instance" and "files" in self._busy) or (kind.resource == "files" and instances)
+        return "" if clash or own in self._busy else own
+
+    def _start(self, kind: Kind, target: str, held: str) -> None:
         self._busy.add(held)
         self.done[kind.name] += 1
         self._running.add(asyncio.create_task(self._do(kind, target, held)))

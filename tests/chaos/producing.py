@@ -21,7 +21,12 @@ from tests.chaos.histories import Acknowledged
 from tests.chaos.specs import ACCOUNTS, LEARNERS, NAMES
 
 MOST_WAITING = 5000
-"""Events handed in and not acknowledged; more are not made meanwhile."""
+"""Records handed in and not acknowledged; more are not made meanwhile."""
+MOST_LATE = 120.0
+"""Seconds of events that are made up for after brokers were away; what is later than that is not written at all."""
+HASTE = 2.0
+"""How much faster than its rate it makes up for them: a flood would be a fault of its own."""
+TICK = 0.01
 MALFORMED = (b"not json", b"[1, 2]", b'{"events": []}', b"\xff\xfe", b'{"accountId": "1", "events": [3]}', b"")
 
 
@@ -49,15 +54,18 @@ class Producing:
         self._waiting = 0
 
     async def run(self, most: int = 1 << 62) -> None:
-        """Until cancelled, or so many are made; what is late is not made up for beyond a second."""
-        began, due = time.monotonic(), 0
+        """Until cancelled, or so many are made; what is late is made up for (MOST_LATE, HASTE)."""
+        began, sent = time.monotonic(), 0
+        looked = began
         while self.made < most:
             now = time.monotonic()
-            if (now - began) * self._rate - due > self._rate:
-                due = int((now - began - 1.0) * self._rate)
-            while due < (now - began) * self._rate and self._waiting < MOST_WAITING and self.made < most:
-                due += await self._send()
-            await asyncio.sleep(0.01)
+            due = int((now - began) * self._rate)
+            sent = max(sent, due - int(MOST_LATE * self._rate))
+            some = min(due, sent + max(1, int((now - looked) * self._rate * HASTE)))
+            looked = now
+            while sent < some and self._waiting < MOST_WAITING and self.made < most:
+                sent += await self._send()
+            await asyncio.sleep(TICK)
 
     async def stop(self) -> None:
         """Wait for what is under way, but not for ever."""

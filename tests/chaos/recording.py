@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import orjson
@@ -19,7 +19,6 @@ from aiokafka.structs import ConsumerRecord
 
 from lmshooks.adapters.kafka_client import closed
 from tests.chaos.histories import Book, Lettered, Logged, Recorded, Sampled, digest_of
-from tests.kafka.records import consume
 
 AWAY = (KafkaError, OSError, TimeoutError)
 PATIENCE = 8.0
@@ -127,15 +126,43 @@ async def _partitions(admin: AIOKafkaAdminClient, topic: str) -> list[int]:
 
 async def read_logs(bootstrap: str, topic: str, letters: str, book: Book) -> None:
     """When all is over: what the source and the dead letters hold, into the histories."""
-    for record in await consume(bootstrap, topic):
+    async for record in _all(bootstrap, topic):
         for line in events_of(record):
             book.write(line)
-    for record in await consume(bootstrap, letters):
+    async for record in _all(bootstrap, letters):
         said = {name: value.decode() for name, value in record.headers}
         book.write(Lettered(
             record.timestamp / 1000, said["lmshooks-reason"], int(said["lmshooks-partition"]),
             int(said["lmshooks-offset"]), int(said.get("lmshooks-index", 0)), said.get("lmshooks-subscription", ""),
         ))  # fmt: skip
+
+
+async def _all(bootstrap: str, topic: str) -> AsyncIterator[ConsumerRecord]:
+    """Every record that a topic holds, some at a time: a long run's log is no list to keep in memory."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        partitions = [TopicPartition(topic, number) for number in await _partitions(admin, topic)]
+    finally:
+        await admin.close()
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        ends = {tp: end for tp, end in (await consumer.end_offsets(partitions)).items() if end}
+        consumer.assign(list(ends))
+        for tp in ends:
+            consumer.seek(tp, 0)
+        while ends:
+            async with asyncio.timeout(STUCK):
+                batches = await consumer.getmany(timeout_ms=500, max_records=5000)
+                for tp in set(ends) - set(batches):
+                    if await consumer.position(tp) >= ends[tp]:
+                        del ends[tp]
+            for records in batches.values():
+                for record in records:
+                    yield record
+    finally:
+        await closed(consumer)
 
 
 def events_of(record: ConsumerRecord) -> list[Logged]:

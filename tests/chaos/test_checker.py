@@ -24,7 +24,7 @@ from tests.chaos.histories import (
     content_of,
 )
 from tests.chaos.specs import Spec, Version
-from tests.chaos.verdicts import Cause, Wrong
+from tests.chaos.verdicts import Cause, Way, Wrong
 
 VERSION = Version((Spec("all"), Spec("strict", account=5)))
 BEGAN = 1_000_010.0
@@ -209,7 +209,7 @@ def test_a_take_over_explains_a_repetition_and_another_grouping() -> None:
         )
     )
     assert judgement.repeated == {Cause.TAKEN_OVER: 2}
-    assert judgement.repeated_after == {"kill": 2}
+    assert judgement.changes == {Way.KILLED: [2]}
     assert set(judgement.wrong) <= {Wrong.EARLY, Wrong.LOST}, judgement.lines()
 
 

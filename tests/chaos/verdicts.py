@@ -43,11 +43,29 @@ class Wrong(StrEnum):
 class Cause(StrEnum):
     """Why was an event taken twice?"""
 
-    UNANSWERED = "the answer was lost or late"
+    UNANSWERED = "the answer was lost, late or cut"
+    """Any sender that delivers at least once must repeat it, also where the partition changed hands meanwhile."""
     UNHEARD = "answered in time, and not heard in time"
     """Tried again after the time-out although nothing was done to the answer: the machine was too busy to hear it."""
     TAKEN_OVER = "the partition changed hands"
+    """The answer was there to be heard, and what it settled was not durable yet: the daemon's own."""
     UNKNOWN = "unknown"
+
+
+INHERENT = (Cause.UNANSWERED, Cause.UNHEARD)
+
+
+class Way(StrEnum):
+    """How did an instance lose a partition?"""
+
+    KILLED = "kill -9 of the owner"
+    ASLEEP = "owner asleep past its session"
+    ALONE = "owner cut off from brokers"
+    STOPPED_ALONE = "owner stopped in order while brokers were away"
+    BROKERS = "brokers away"
+    STOPPED = "owner stopped in order"
+    HANDED = "handed over, as another came or went or a partition was added"
+    NOTHING = "nothing was done"
 
 
 @dataclass
@@ -66,10 +84,10 @@ class Judgement:
     """First deliveries: an event to a subscription counts one."""
     letters: Counter[str] = field(default_factory=Counter)
     repeated: Counter[Cause] = field(default_factory=Counter)
-    repeated_after: Counter[str] = field(default_factory=Counter)
-    """Of those that a change of hands caused: the kind of the fault before it."""
+    changes: dict[Way, list[int]] = field(default_factory=dict)
+    """How a partition was lost -> for each time, how many deliveries were repeated that had been answered."""
     repeated_by: Counter[str] = field(default_factory=Counter)
-    """The same, by the life of the instance that sent it again."""
+    """What was repeated by another life than took it first, by that life."""
     takeovers: int = 0
 
     EXAMPLES = 8
@@ -93,7 +111,8 @@ class Judgement:
             f"{self.delivered} first deliveries, {self.owed} owed; dead letters {dict(self.letters)}",
             f"{self.duplicates} repeated ({share:.3%}): "
             + ", ".join(f"{cause}: {count}" for cause, count in self.repeated.most_common()),
-            f"{self.takeovers} take-overs; repeated after: {dict(self.repeated_after.most_common())}",
+            f"{self.takeovers} take-overs; repeated after: "
+            + ", ".join(f"{way} {sum(counts)} in {len(counts)}" for way, counts in sorted(self.changes.items())),
         ]
         if not self.wrong:
             return [*said, "nothing wrong"]

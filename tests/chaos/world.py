@@ -123,6 +123,7 @@ class World:
         await create_topic(
             self.bootstrap, self.state, 1, replicas, cleanup_policy="compact", min_compaction_lag_ms=str(HOUR_MS),
             max_message_bytes="16777216", segment_bytes="1048576", min_cleanable_dirty_ratio="0.01",
+            message_timestamp_type="LogAppendTime",  # the histories go by one clock, whatever an instance's says
         )  # fmt: skip
         for listener in self.listeners.values():
             await self._stack.enter_async_context(listener)
