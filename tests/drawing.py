@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP = 1100, 300, 70, 160, 40
 BOTTOM = HEIGHT - TOP
+ROW = 18
+"""Height of a row of marks below the axis."""
 COLOURS = ("#1f6fb4", "#d1495b", "#2e8b57", "#8a5cb5", "#b8860b")
 
 Line = Iterable[tuple[float, float]]
@@ -45,10 +47,8 @@ class Plot:
     def __init__(self, title: str, unit: str, across: Axis, up: Axis) -> None:
         """`unit` is that of `up`."""
         self.across, self.up = across, up
-        self.lines = 0
+        self.lines = self.rows = 0
         self.drawn = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
-            f'font-size="12"><rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
             f'<text x="{LEFT}" y="20" font-size="15">{escape(title)}</text>',
         ]
         self.drawn += [
@@ -63,13 +63,20 @@ class Plot:
     def y(self, value: float) -> float:
         return BOTTOM - self.up.place(value) * (BOTTOM - TOP)
 
-    def band(self, begin: float, end: float, hue: str, title: str) -> None:
-        """A stretch of the axis; hover it for its title."""
-        left, right = self.x(max(begin, self.across.low)), self.x(min(end, self.across.high))
+    def row(self, name: str, hue: str, stretches: Iterable[tuple[float, float, str]]) -> None:
+        """A row of marks below the axis, (begin, end, title): when something was done; hover one for its title."""
+        top = BOTTOM + 28 + ROW * self.rows
+        self.rows += 1
+        self.drawn.append(f'<text x="{LEFT - 6}" y="{top + 11}" text-anchor="end" fill="{hue}">{escape(name)}</text>')
         self.drawn.append(
-            f'<rect x="{left:.1f}" y="{TOP}" width="{max(right - left, 1):.1f}" height="{BOTTOM - TOP}" '
-            f'fill="{hue}" fill-opacity="0.45"><title>{escape(title)}</title></rect>'
+            f'<rect x="{LEFT}" y="{top}" width="{WIDTH - LEFT - RIGHT}" height="{ROW - 4}" fill="#f5f5f5"/>'
         )
+        for begin, end, title in stretches:
+            left, right = self.x(max(begin, self.across.low)), self.x(min(end, self.across.high))
+            self.drawn.append(
+                f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1):.1f}" height="{ROW - 4}" '
+                f'fill="{hue}" fill-opacity="0.5"><title>{escape(title)}</title></rect>'
+            )
 
     def below(self, places: Iterable[tuple[float, str]]) -> None:
         """What the axis says, and where."""
@@ -96,12 +103,10 @@ class Plot:
         self.drawn.append(f'<text x="{right + 22}" y="{y + 4}" fill="{hue}">{escape(name)}</text>')
         self.lines += 1
 
-    def key(self, names: Iterable[tuple[str, str]]) -> None:
-        """What the bands' colours mean, (name, colour), from the bottom right upwards."""
-        for place, (name, hue) in enumerate(reversed(list(names)), 1):
-            top = BOTTOM - 18 * place
-            self.drawn.append(f'<rect x="{WIDTH - RIGHT + 10}" y="{top}" width="12" height="12" fill="{hue}"/>')
-            self.drawn.append(f'<text x="{WIDTH - RIGHT + 28}" y="{top + 10}">{escape(name)}</text>')
-
     def svg(self) -> str:
-        return "\n".join([*self.drawn, "</svg>\n"])
+        height = HEIGHT + ROW * self.rows
+        head = (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
+            f'font-size="12"><rect width="{WIDTH}" height="{height}" fill="white"/>'
+        )
+        return "\n".join([head, *self.drawn, "</svg>\n"])

@@ -199,6 +199,24 @@ def test_an_answer_that_was_lost_explains_a_repetition() -> None:
     assert judgement.repeated == {Cause.UNANSWERED: 1}
 
 
+def test_a_signature_of_a_clock_that_was_set_may_be_refused() -> None:
+    refused = FOUR._replace(at=BEGAN + 4.2, ended=BEGAN + 4.3, verified=False, status=401)
+    judgement = judge(also(refused)(CLEAN)._replace(faulted=[Faulted(BEGAN + 3, BEGAN + 5, "clock back", "a")]))
+    assert not judgement.wrong, judgement.lines()
+
+
+def test_what_was_cut_off_is_not_put_down_to_the_take_over() -> None:
+    again = FOUR._replace(at=BEGAN + 6.6, ended=BEGAN + 6.7, sender="b.1")
+    judgement = judge(
+        without(FOUR, FOUR._replace(told=False), again)(CLEAN)._replace(
+            recorded=[*CLEAN.recorded, AGAIN._replace(at=BEGAN + 6, offset=9)],
+            lived=[Lived(BEGAN, "a.1", "host-1"), Lived(BEGAN, "b.1", "host-2")],
+        )
+    )
+    assert judgement.repeated == {Cause.UNANSWERED: 1}
+    assert judgement.changes == {Way.NOTHING: [0]}
+
+
 def test_a_take_over_explains_a_repetition_and_another_grouping() -> None:
     again = [taken(4, [1], sender="b.1"), taken(4.1, [2], sender="b.1")]
     judgement = judge(
