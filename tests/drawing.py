@@ -16,6 +16,11 @@ COLOURS = ("#1f6fb4", "#d1495b", "#2e8b57", "#8a5cb5", "#b8860b")
 Line = Iterable[tuple[float, float]]
 
 
+def number(value: float) -> str:
+    """Three figures that matter."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 class Axis(NamedTuple):
     """From where to where; `log`: a power of ten is as long as the next, and `low` is above 0."""
 
@@ -53,7 +58,7 @@ class Plot:
         ]
         self.drawn += [
             f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{self.y(tick):.1f}" y2="{self.y(tick):.1f}" stroke="#ddd"/>'
-            f'<text x="{LEFT - 6}" y="{self.y(tick) + 4:.1f}" text-anchor="end">{tick:.3g} {escape(unit)}</text>'
+            f'<text x="{LEFT - 6}" y="{self.y(tick) + 4:.1f}" text-anchor="end">{number(tick)} {escape(unit)}</text>'
             for tick in up.ticks()
         ]
 
@@ -93,9 +98,10 @@ class Plot:
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         self.drawn.append(f'<polyline fill="none" stroke="{hue}" stroke-width="1.3"{dashed} points="{path}"/>')
         if dots:
+            aside = 14 if self.lines % 2 else -6  # two lines that are close do not write over one another
             self.drawn += [
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{hue}"/>'
-                f'<text x="{x + 6:.1f}" y="{y - 5:.1f}" font-size="10" fill="{hue}">{value:.3g}</text>'
+                f'<text x="{x + 4:.1f}" y="{y + aside:.1f}" font-size="10" fill="{hue}">{number(value)}</text>'
                 for x, y, value in placed
             ]
         right, y = WIDTH - RIGHT + 10, TOP + 18 * self.lines + 6

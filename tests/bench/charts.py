@@ -10,7 +10,7 @@ from tests.bench.figures import Figure, Measured
 from tests.drawing import COLOURS, Axis, Plot
 
 OURS, THEIRS = COLOURS[:2]
-DASHES = {"median": "", "p99": "6 3", "p99.9": "2 3"}
+DASHES = {"median": "", "p99": "6 3"}
 """The percentiles that are drawn, and how."""
 
 Measures = Mapping[str, Measured]

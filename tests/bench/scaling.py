@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
 import sys
 import time
@@ -12,7 +13,7 @@ from tests.bench.backlog import running
 from tests.bench.figures import Figure, figure
 from tests.bench.filling import fill
 from tests.bench.probes import Others, cpu_of
-from tests.bench.rig import ACCOUNTS, PARTITIONS, Rig, Seen, pid_of, started
+from tests.bench.rig import ACCOUNTS, PARTITIONS, Rig, Seen, cores, pid_of, started
 from tests.bench.throughput import compared
 
 
@@ -25,10 +26,8 @@ async def out(rig: Rig) -> list[Figure]:
             print(f"    {kind:<28} {runs[-1].rate:,.0f}/s {runs[-1].cpu:.1f} us", file=sys.stderr, flush=True)
     found = [one for one in compared(seen, "one instance") if one.unit != "MiB"]
     for kind, runs in seen.items():
-        found += [
-            figure(f"{kind}, {who}", "cores busy", [one.busy[at] for one in runs])
-            for at, who in enumerate(("the senders", "the listener", "the broker"))
-        ]
+        note = f"of {os.cpu_count()}: {cores(runs[0])}, others {runs[0].others:.2f}"
+        found.append(figure(f"{kind}, all together", "cores busy", [sum(one.busy) for one in runs], note=note))
     return found
 
 
