@@ -19,11 +19,11 @@ from time import thread_time_ns
 from typing import Any
 
 MACHINE = {
-    "parse": ("core.events:parse",),
+    "parse": ("core.events:parse_onto",),
     "hand out": ("core.live:take",),
     "form": ("core.posting:Posting.send",),
     "encode": ("core.deliveries:Delivery.body",),
-    "sign": ("core.signing:sign",),
+    "sign": ("core.signing:Signer.signature",),
     "settle": ("core.posting:Posting.attempted",),
     "checkpoint": (
         "core.checkpoint:look", "core.dispatcher:Dispatcher.followed", "core.dispatcher:Dispatcher.committed",
