@@ -124,6 +124,16 @@ def test_the_short_way_says_what_structlog_would(capsys: pytest.CaptureFixture[s
     assert [line["level"] for line in said[:2]] == ["info", "warning"]
 
 
+@pytest.mark.parametrize(
+    "fact", [DELIVERED, FAILED, FAILED._replace(status=None, failure=Failure.TIMEOUT), DELIVERED._replace(host="")]
+)
+def test_the_line_of_an_attempt_says_each_field_that_is_not_empty(said: Any, fact: f.Attempted) -> None:
+    (line,) = said(fact)
+    fields = {name: value for name, value in fact._asdict().items() if value not in (None, "")}
+    assert {name: line[name] for name in fields} == fields | {"partition": "lms.events/3"}
+    assert line.keys() == fields.keys() | {"event", "level", "timestamp"}
+
+
 def test_people_get_every_line_by_structlog() -> None:
     logs.configure("info", "console")
     assert logs.hot_lines() is None

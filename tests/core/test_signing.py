@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import time
+from base64 import b64encode
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from lmshooks.core.signing import BadSecret, Unverified, parse_secret, sign, verify
+from lmshooks.core.signing import BadSecret, Signer, Unverified, parse_secret, sign, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(b"o" * 64).decode()
@@ -23,6 +25,16 @@ def test_the_published_vector_comes_out() -> None:
         "webhook-timestamp": "1614265330",
         "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
     }
+
+
+@pytest.mark.parametrize("length", [1, 24, 64, 65, 200])
+def test_a_signer_signs_one_after_another_as_an_hmac_made_anew_would(length: int) -> None:
+    secrets = [b"k" * length, b"o" * 32]
+    signer = Signer(secrets)
+    for body in (b"", b"short", b"x" * 10_000, b"short"):
+        content = f"{ID}.{AT}.".encode() + body
+        anew = [b64encode(hmac.digest(secret, content, "sha256")) for secret in secrets]
+        assert signer.signature(ID.encode(), AT, body) == b"v1,%b v1,%b" % tuple(anew)
 
 
 def test_the_reference_library_accepts_each_side_of_a_rotation_and_nobody_else() -> None:

@@ -36,10 +36,11 @@ from lmshooks.adapters.connections import (
     Refused,
     SocketFactory,
 )
+from lmshooks.adapters.deadlines import Deadlines
 from lmshooks.adapters.phases import Phases
 from lmshooks.adapters.resolving import Resolver
 from lmshooks.core.retrying import Failure, Outcome, parse_retry_after
-from lmshooks.core.signing import sign, signature
+from lmshooks.core.signing import Signer, sign
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
 
 AT_ONCE = 1.0
@@ -76,14 +77,15 @@ class _Unusable(Exception):
 class _Prepared:
     """What is the same for every POST to an endpoint."""
 
-    __slots__ = ("endpoint", "head", "origin", "secrets", "unusable")
+    __slots__ = ("deadlines", "endpoint", "head", "origin", "signer", "unusable")
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, deadlines: Deadlines[_Exchange]) -> None:
         self.endpoint = endpoint
+        self.deadlines = deadlines
         self.head = b""
         """The head of a request up to where those of one delivery follow."""
         self.origin = Origin("", 0, None)
-        self.secrets: tuple[bytes, ...] = ()
+        self.signer: Signer | None = None
         self.unusable: _Unusable | None = None
 
 
@@ -109,12 +111,15 @@ class Poster:
         self._origins: WeakValueDictionary[tuple[str, int, _Files | None], Origin] = WeakValueDictionary()
         self._contexts: dict[_Files, ssl.SSLContext] = {}
         self._connections = Connections(socket_factory or _plain_socket, resolver or Resolver())
-        self._exchanges: set[_Exchange] = set()
+        self._deadlines: dict[float, Deadlines[_Exchange]] = {}
+        """By the total time-out."""
 
     async def close(self) -> None:
         """Close every connection; POSTs in flight end as failures."""
-        for exchange in tuple(self._exchanges):
-            exchange.end(Outcome(None, Failure.DISCONNECT, None, 0.0, "the daemon stopped"))
+        for deadlines in self._deadlines.values():
+            for exchange in deadlines.running:
+                exchange.end(Outcome(None, Failure.DISCONNECT, None, 0.0, "the daemon stopped"))
+            deadlines.close()
         self._connections.close()
 
     def begin(self, endpoint: Endpoint, delivery_id: str, attempt: int, body: bytes, done: Done) -> None:
@@ -151,12 +156,12 @@ class Poster:
         now = int(time.time())
         identity = delivery_id.encode()
         signed = b""
-        if prepared.secrets:
-            signed = b"webhook-signature: %b\r\n" % signature(prepared.secrets, identity, now, body)
+        if prepared.signer is not None:
+            signed = b"webhook-signature: %b\r\n" % prepared.signer.signature(identity, now, body)
         head = b"%bwebhook-id: %b\r\nwebhook-timestamp: %d\r\n%blmshooks-attempt: %d\r\nContent-Length: %d\r\n\r\n" % (
             prepared.head, identity, now, signed, attempt, len(body),
         )  # fmt: skip
-        exchange = _Exchange(self._connections, prepared, (head, body), self._exchanges, done)
+        exchange = _Exchange(self._connections, prepared, (head, body), done)
         exchange.start(phases)
         return exchange
 
@@ -165,15 +170,18 @@ class Poster:
     def _prepare(self, endpoint: Endpoint) -> _Prepared:
         if len(self._prepared) >= _REMEMBERED:  # endpoints of earlier configurations must not pile up
             self._prepared.clear()
-        prepared = self._prepared[id(endpoint)] = _Prepared(endpoint)
+        deadlines = self._deadlines.get(endpoint.total_timeout)
+        if deadlines is None:
+            deadlines = self._deadlines[endpoint.total_timeout] = Deadlines(endpoint.total_timeout)
+        prepared = self._prepared[id(endpoint)] = _Prepared(endpoint, deadlines)
         try:
             url = self._url(endpoint)
             prepared.head = _head(url, endpoint)
             prepared.origin = self._origin(url, _Files(endpoint.ca_file, endpoint.cert_file, endpoint.key_file))
         except _Unusable as unusable:
             prepared.unusable = unusable
-        if isinstance(endpoint.auth, SignatureAuth):
-            prepared.secrets = endpoint.auth.secrets
+        if isinstance(endpoint.auth, SignatureAuth) and endpoint.auth.secrets:
+            prepared.signer = Signer(endpoint.auth.secrets)
         return prepared
 
     def _url(self, endpoint: Endpoint) -> URL:
@@ -255,38 +263,24 @@ def _head(url: URL, endpoint: Endpoint) -> bytes:
 class _Exchange:
     """One POST on its way, until `done` was told."""
 
-    __slots__ = (
-        "_again", "_connection", "_connections", "_done", "_opening", "_prepared", "_request", "_running", "_started",
-        "_timer",
-    )  # fmt: skip
+    __slots__ = ("_again", "_connection", "_connections", "_done", "_opening", "_prepared", "_request", "_started")
 
-    def __init__(
-        self,
-        connections: Connections,
-        prepared: _Prepared,
-        request: tuple[bytes, bytes],
-        running: set[_Exchange],
-        done: Done,
-    ) -> None:
+    def __init__(self, connections: Connections, prepared: _Prepared, request: tuple[bytes, bytes], done: Done) -> None:
         self._connections = connections
         self._prepared = prepared
         self._request = request
-        self._running = running
         self._done: Done | None = done
         self._connection: Connection | None = None
         self._opening: asyncio.Task[None] | None = None
         self._again = False
         self._started = time.monotonic()
-        self._timer: asyncio.TimerHandle | None = None
 
     def start(self, phases: Phases | None) -> None:
         """Look for a connection and send."""
-        self._running.add(self)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._prepared.endpoint.total_timeout, self._late)
+        self._prepared.deadlines.begun(self, self._started)
         connection = self._connections.spare(self._prepared.origin)
         if connection is None:
-            self._opening = loop.create_task(self._open(phases))
+            self._opening = asyncio.get_running_loop().create_task(self._open(phases))
         else:
             self._connection = connection
             connection.request(*self._request, self)
@@ -321,7 +315,8 @@ class _Exchange:
 
     # how it ends
 
-    def _late(self) -> None:
+    def late(self) -> None:
+        """Its time is over: what is there of an answer counts."""
         if self._connection is not None and (there := self._connection.answering) is not None:
             self._connection.abort()
             self.answered(*there)
@@ -344,9 +339,7 @@ class _Exchange:
     def abandon(self) -> None:
         """Nobody wants to know any more; after the end there is nothing left to let go of."""
         self._done = None
-        self._running.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._prepared.deadlines.ended(self)
         if self._connection is not None:
             self._connection.abort()
             self._connection = None

@@ -169,9 +169,9 @@ class Reporter:
         if not self._log.is_enabled_for(loudness):
             return
         if self._lines is not None:
-            self._lines.say(level, NAMES[Attempted], _fields(fact), now)
+            self._lines.say(level, NAMES[Attempted], _attempt(fact), now)
         else:
-            getattr(self._log, level)(NAMES[Attempted], **_fields(fact))
+            getattr(self._log, level)(NAMES[Attempted], **_attempt(fact))
 
     def _observe(self, name: str, labels: tuple[str, ...], value: float) -> None:
         histogram = self._histograms[name].get(labels)
@@ -314,6 +314,34 @@ def _draw_subscription(each: SubscriptionStats, now: float, put: Callable[[str, 
     put("lmshooks_behind_records", labels, each.behind)
     if each.suspended_for is not None:
         put("lmshooks_suspended", (each.id, each.suspended_for), 1)
+
+
+def _attempt(fact: Attempted) -> dict[str, Any]:
+    """What `_fields` gives, field by field: of these there may be one an event."""
+    partition = fact.partition
+    fields: dict[str, Any] = {
+        "subscription_id": fact.subscription_id,
+        "partition": f"{partition.topic}/{partition.number}",
+        "delivery_id": fact.delivery_id,
+        "attempt": fact.attempt,
+        "verdict": fact.verdict,
+        "elapsed": round(fact.elapsed, 4),
+        "events": fact.events,
+        "size": fact.size,
+        "age": round(fact.age, 4),
+        "kind": fact.kind,
+    }
+    if fact.status is not None:
+        fields["status"] = fact.status
+    if fact.failure is not None:
+        fields["failure"] = fact.failure
+    if fact.next_attempt is not None:
+        fields["next_attempt"] = round(fact.next_attempt, 4)
+    if fact.detail:
+        fields["detail"] = fact.detail
+    if fact.host:
+        fields["host"] = fact.host
+    return fields
 
 
 def _fields(fact: Fact) -> dict[str, Any]:
