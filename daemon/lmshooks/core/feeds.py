@@ -9,8 +9,10 @@ A pace class is floor(log4(the reader's rate / the lane's pace)), at most 2.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from lmshooks.core.events import Event, Record
@@ -26,22 +28,31 @@ RECENT_RECORDS = 4000
 """Records of the live feed kept while sweeps run, so that a sweep that has come this near can reach the feed."""
 RECENT_BYTES = 4 * 1024 * 1024
 """Of them, at most; the last batch is kept whatever its size."""
+HEADS = 4096
+"""Of `Wanted.heads`, at most; beyond that they are taken apart anew."""
 TURN_BACK = 60.0
 """Seconds after which a sweep turns back for lanes that wait behind it."""
 
 Parsed = tuple[Event, Mapping[str, Any]]
+_offset = attrgetter("offset")
 
 
 class Wanted(NamedTuple):
     """Which records may concern those who read with a pass."""
 
-    accounts: Mapping[str | None, int] | None
-    """Account -> the offset before which none of them concerns anybody; None where every record may.
+    accounts: Mapping[str | None, int]
+    """Account -> the offset before which none of its lanes wants anything.
 
     None among the accounts: it is not told by the first bytes.
     """
+    every: int
+    """The offset before which no lane of all accounts wants anything."""
     offsets: frozenset[int]
     """And these, whatever their account: positions below a horizon."""
+    riders: int
+    """How many rode when this was asked: with fewer, less is wanted."""
+    heads: dict[bytes, int]
+    """A record's bytes up to its first comma -> the offset of its account, so that they are taken apart once."""
 
 
 class Stream:
@@ -56,10 +67,12 @@ class Stream:
         self.riders: dict[tuple[str, Kind], Lane] = {}
         self.exact: dict[Position, list[Lane]] = {}
         """Positions below their horizons that riders still want."""
-        self.records: deque[Record] = deque()
-        """What was read and is not looked at yet: bytes, parsed when their turn comes."""
+        self.records: Sequence[Record] = ()
+        """What was read last: bytes, parsed when their turn comes."""
+        self.seen = 0
+        """So many of them were passed over, or parsed onto `chunk`."""
         self.chunk: deque[Parsed] = deque()
-        """The events of the record that is being offered."""
+        """Events that are parsed and not offered yet."""
         self.chunk_end = position[0]
         """Where reading goes on after `records`."""
         self.wanted: Wanted | None = None
@@ -96,9 +109,19 @@ class Stream:
     def rewind(self, position: Position) -> None:
         """Turn back: go on reading from an earlier place."""
         self.position = position
-        self.records.clear()
+        self.hand(())
         self.chunk.clear()
         self.chunk_end = position[0]
+
+    def hand(self, records: Sequence[Record]) -> None:
+        """Records that the pass goes on with, when nothing is left in hand; those before its place do not count."""
+        self.records = records
+        self.seen = bisect_left(records, self.position[0], key=_offset)
+
+    def look_again(self) -> None:
+        """Somebody else may want something now: what was passed over, and lies past the pass's place, among it."""
+        self.chunk.clear()
+        self.hand(self.records)
 
 
 def learn_pace(lane: Lane, offset: int, now: float) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from lmshooks.core.commands import AskEnd, Read
 from lmshooks.core.context import skips
-from lmshooks.core.events import Event, Record, account_of, parse
+from lmshooks.core.events import Event, Record, account_of, parse_onto
 from lmshooks.core.facts import Expired, WindowDone
-from lmshooks.core.feeds import TURN_BACK, Stream, Wanted, WindowFeed, pace_class, worth_waiting
+from lmshooks.core.feeds import HEADS, TURN_BACK, Parsed, Stream, Wanted, WindowFeed, pace_class, worth_waiting
 from lmshooks.core.lanes import Lane
-from lmshooks.core.live import learner
+from lmshooks.core.live import TOGETHER, learner
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import just_past, start_of
 from lmshooks.core.records import Kind
 from lmshooks.core.routing import EVERY_ACCOUNT
-from lmshooks.core.subscriptions import Subscription
+from lmshooks.core.subscriptions import Order, Subscription
 
 NOWHERE = 1 << 62
 """An offset that no log reaches."""
@@ -68,15 +69,18 @@ def _due(own: Ownership, lane: Lane, now: float) -> bool:
 def pump(own: Ownership, stream: Stream, now: float) -> None:
     """Go on with a pass as far as it can without waiting."""
     stream.waits_for = None
+    if stream.wanted is None:
+        stream.look_again()
+    chunk = stream.chunk
     while True:
-        while stream.chunk:
-            event, fields = stream.chunk[0]
+        while chunk:
+            event, fields = chunk[0]
             if not _offer(own, stream, event, fields, now):
                 stream.position = max(stream.position, event.position)
                 _tell_window(own, stream)
                 own.context.wake_at(now + 1.0)
                 return
-            stream.chunk.popleft()
+            chunk.popleft()
         if _unpack(own, stream):
             continue
         stream.position = max(stream.position, start_of(stream.chunk_end))
@@ -84,7 +88,7 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
             return
         recent = own.recent.since(stream.position[0]) if stream.window is None else None
         if recent and recent[1] > stream.position[0]:
-            stream.records.extend(recent[0])
+            stream.hand(recent[0])
             stream.chunk_end = recent[1]
             continue
         end = own.windows[stream.window].to if stream.window else max(own.log_end, own.position[0])
@@ -100,47 +104,59 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
 def read(own: Ownership, stream: Stream, records: Sequence[Record], next_offset: int, now: float) -> None:
     """A chunk that was asked for is here."""
     stream.reading = False
-    if next_offset > stream.position[0] and not (stream.chunk or stream.records):
-        stream.records.extend(record for record in records if record.offset >= stream.position[0])
+    if next_offset > stream.position[0] and not stream.chunk and stream.seen == len(stream.records):
+        stream.hand(records)
         taken = max(now - stream.asked_at, 1e-6)
         rate = len(records) / taken
         stream.rate = rate if not stream.rate else 0.8 * stream.rate + 0.2 * rate
         stream.chunk_end = next_offset
+        if stream.wanted is not None and stream.wanted.riders != len(stream.riders):
+            stream.wanted = None
     pump(own, stream, now)
 
 
 def _unpack(own: Ownership, stream: Stream) -> bool:
-    """Parse the next record that may concern anybody here; False where none is in hand.
+    """Parse the next records that may concern anybody here, a few together; False where none is in hand.
 
     Most of a partition is other accounts', or was taken by lanes that stand further on: such records are passed over by
     their first bytes.
     """
-    if not stream.records:
+    records = stream.records
+    if stream.seen == len(records):
         return False
-    accounts, offsets = stream.wanted = stream.wanted or _wanted(own, stream)
-    limit = own.context.limits.event_bytes
-    while stream.records:
-        record = stream.records.popleft()
+    accounts, every, offsets, _, heads = stream.wanted = stream.wanted or _wanted(own, stream)
+    limit, begin = own.context.limits.event_bytes, stream.position
+    parsed: list[Parsed] = []
+    for record in islice(records, stream.seen, None):
+        stream.seen += 1
         offset = record.offset
-        if accounts is not None and offset not in offsets and offset < accounts.get(account_of(record.value), NOWHERE):
-            continue
-        events = parse(record, limit)[0]
-        stream.chunk.extend(one for one in events if one[0].position >= stream.position)
-        if stream.chunk:
-            return True
-    return False
+        if offset < every and offset not in offsets:
+            value = record.value or b""
+            head = value[: value.find(b",", 0, 200) + 1]
+            first = heads.get(head)
+            if first is None:
+                if len(heads) >= HEADS:
+                    heads.clear()
+                first = heads[head] = accounts.get(account_of(value), NOWHERE)
+            if offset < first:
+                continue
+        parse_onto(parsed, record, limit)
+        if len(parsed) >= TOGETHER:
+            break
+    stream.chunk.extend(one for one in parsed if one[0].position >= begin)
+    return True
 
 
 def _wanted(own: Ownership, stream: Stream) -> Wanted:
-    accounts: dict[str | None, int] = {}
+    accounts: dict[str | None, int] = {None: 0}
     if stream.window is None:
         for lane in stream.riders.values():
             account = lane.subscription.account
             accounts[account] = min(lane.next[0], accounts.get(account, NOWHERE))
     else:
         accounts.update(dict.fromkeys(own.context.window_accounts.get(stream.window, ()), 0))
-    every = EVERY_ACCOUNT in accounts
-    return Wanted(None if every else {**accounts, None: 0}, frozenset(offset for offset, _ in stream.exact))
+    every = accounts.get(EVERY_ACCOUNT, NOWHERE)
+    return Wanted(accounts, every, frozenset(offset for offset, _ in stream.exact), len(stream.riders), {})
 
 
 def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
@@ -158,25 +174,36 @@ def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
 
 def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, Any], now: float) -> bool:
     """Hand one event to whom it concerns; False where the pass waits for a full lane."""
-    position = event.position
-    for lane in stream.exact.pop(position, ()):
-        if stream.riders.get(lane.identity) is not lane or not lane.alive:
-            continue
-        if lane.retake(event, lane.key_of(event, learner(fields))):
-            own.context.memory += len(event.raw)
-            own.to_send[lane] = None
-    subscriptions = own.context.index.match(event.account, event.name)
+    position, account, _, name, _, raw, _ = event
+    context = own.context
+    if stream.exact:
+        for lane in stream.exact.pop(position, ()):
+            if stream.riders.get(lane.identity) is not lane or not lane.alive:
+                continue
+            if lane.retake(event, lane.key_of(event, learner(fields))):
+                context.memory += len(raw)
+                own.to_send[lane] = None
+    subscriptions = context.index.remembered.get((account, name))
+    if subscriptions is None:
+        subscriptions = context.index.match(account, name)
     if not subscriptions:
         return True
-    kind = own.kind_of(event)
+    kind = (own.cadences.get(name) if len(own.epochs) == 1 else None) or own.kind_of(event)
     for subscription in subscriptions:
-        found = _concerned(own, stream, subscription, kind, event)
-        if found is None or (subscription.filter is not None and not subscription.filter(fields)):
+        if stream.window is None:
+            found = stream.riders.get((subscription.id, kind))
+            if found is None or position < found.next or position < found.horizon or position >= found.limit:
+                continue
+        else:
+            found = _windowed(own, stream, subscription, kind, event)
+            if found is None:
+                continue
+        if subscription.filter is not None and not subscription.filter(fields):
             continue
         if found.blocked:
             own.detach(found, position, "blocked")
             continue
-        if found.full or own.context.short:
+        if context.short or found.full:
             if worth_waiting(found, stream, now):
                 stream.waits_for = found
                 return False
@@ -186,21 +213,17 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
             else:
                 own.detach(found, position, "full")
             continue
-        found.take(event, found.key_of(event, learner(fields)))
-        own.context.memory += len(event.raw)
+        by_learner = subscription.order is Order.LEARNER
+        found.take(event, found.key_of(event, learner(fields)) if by_learner else account)
+        context.memory += len(raw)
         own.to_send[found] = None
         found.next = just_past(position)  # a pass that waits for another lane offers this event once more
     return True
 
 
-def _concerned(own: Ownership, stream: Stream, subscription: Subscription, kind: Kind, event: Event) -> Lane | None:
-    """The lane of the subscription that takes this event from this pass, if any."""
+def _windowed(own: Ownership, stream: Stream, subscription: Subscription, kind: Kind, event: Event) -> Lane | None:
+    """The lane of the subscription that takes this event from its window's feed, if any."""
     position = event.position
-    if stream.window is None:
-        lane = stream.riders.get((subscription.id, kind))
-        if lane is None or position < lane.next or position < lane.horizon or position >= lane.limit:
-            return None
-        return lane
     if kind is not Kind.WINDOWED or subscription.window != stream.window or skips(subscription):
         return None
     lane = own.lanes.get((subscription.id, kind))
