@@ -19,11 +19,11 @@ from tests.core.test_dead_endpoint import Stored
 P = Partition("events", 0)
 
 
-def record(offset: int) -> Stored:
-    """One event of account 1, of a learner of its own, numbered by its offset."""
+def record(offset: int, account: int = 1) -> Stored:
+    """One event of an account, of a learner of its own, numbered by its offset."""
     data = {"n": offset, "userId": offset}
     event = {"eventId": f"e{offset}", "eventName": "COURSE_ENROLLMENT", "timestamp": 1, "data": data}
-    return Stored(offset, orjson.dumps({"accountId": 1, "events": [event]}))
+    return Stored(offset, orjson.dumps({"accountId": account, "events": [event]}))
 
 
 class Waiting:
@@ -71,9 +71,9 @@ class Waiting:
         self.machine.configured(self._files(subscriptions), self.now)
         self.turn()
 
-    def read(self, count: int) -> None:
-        """So many events come, one a record."""
-        records: list[Any] = [record(len(self._log) + more) for more in range(count)]
+    def read(self, count: int, account: int = 1) -> None:
+        """So many events of an account come, one a record."""
+        records: list[Any] = [record(len(self._log) + more, account) for more in range(count)]
         self._log += records
         self.machine.records(P, records, len(self._log), len(self._log), self.now)
         self.turn()
