@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from lmshooks.core import sweeping
+from lmshooks.core.events import Bad, Good, Record, parse_onto
 from lmshooks.core.subscriptions import Endpoint, Subscription
 from tests.core.waiting import Waiting
 
@@ -44,10 +44,12 @@ def test_who_boards_while_a_pass_waits_gets_what_lies_in_the_chunk_in_hand(accou
 
 def test_what_lies_before_its_accounts_lanes_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
-    real = sweeping.parse_onto
-    monkeypatch.setattr(
-        sweeping, "parse_onto", lambda good, record, limit: parsed.append(record.offset) or real(good, record, limit)
-    )
+
+    def noted(good: Good, record: Record, event_bytes: int) -> Bad:
+        parsed.append(record.offset)
+        return parse_onto(good, record, event_bytes)
+
+    monkeypatch.setattr("lmshooks.core.sweeping.parse_onto", noted)
     driver = Waiting(subscription("one", "1"), subscription("two", "2"))
     driver.read(40, account=1)
     driver.read(40, account=3)
