@@ -31,8 +31,6 @@ from tests.chaos.verdicts import Cause, Judgement, Wrong
 REFUSED = (400, 413, 415, 422)
 TOLD_LATE = 1.0
 """Seconds that an answer may be on its way before it counts as late."""
-RETRIED = 0.4
-"""Seconds between a failure and the next attempt, at least. (That a request came late is not seen.)"""
 TWO_OWNERS = 10.0
 """Seconds after another's claim in which an instance may not know of it: its session, and a request under way."""
 WAKING = 4.0
@@ -286,8 +284,8 @@ class Checker:
             return
         same = before.id == taken.id or sub.split.get(before.id, 0.0) > before.at
         if same and before.sender == taken.sender and not crossed:
-            late = taken.at - before.at >= RETRIED and taken.attempt > 1
-            cause = Cause.UNANSWERED if unheard else Cause.UNHEARD if late else Cause.UNKNOWN
+            again = taken.attempt > 1  # a request that came late, its sender gone, is followed by the next at once
+            cause = Cause.UNANSWERED if unheard else Cause.UNHEARD if again else Cause.UNKNOWN
             self.judgement.repeated[cause] += 1
             if cause is not Cause.UNKNOWN:
                 return

@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ class Instance:
         """Whether the supervisor keeps it going."""
         self.paused = False
         self.exits: list[str] = []
-        """Why lives ended by themselves: the last line that they said, or their status."""
+        """Why lives ended by themselves, or not when they were to."""
         self._clock = folder.with_name(f"{name}.clock")
         self._life = 0
         self._write = write
@@ -95,7 +96,12 @@ class Instance:
             self.daemon.kill(number)
             if self.paused and number != signal.SIGKILL:
                 self.resume()
-            await self.daemon.ended(timeout)
+            try:
+                await self.daemon.ended(timeout)
+            except subprocess.TimeoutExpired:
+                self.exits.append(f"did not stop within {timeout:g} s: {self.sender}, {time.time():.3f}")
+                self.daemon.kill()
+                await self.daemon.ended()
 
     def pause(self) -> None:
         self.paused = True

@@ -13,7 +13,7 @@ from tests.chaos.faults import Faults, Kind
 from tests.chaos.histories import Faulted
 from tests.chaos.world import World
 
-AT_ONCE = 3
+AT_ONCE = 4
 """Faults that go on at one time, at most."""
 ROUND = 30.0
 """Seconds of faults, then a pause: recovery is measured in it."""

@@ -39,6 +39,8 @@ class Producing:
     ) -> None:  # fmt: skip
         self.made = 0
         """Events handed in."""
+        self.behind = 0
+        """Events that its schedule asks for and that are not handed in yet."""
         self.acknowledged = 0
         self.poison = 0.0
         """The share of events that are poison to a strict listener."""
@@ -65,6 +67,7 @@ class Producing:
             looked = now
             while sent < some and self._waiting < MOST_WAITING and self.made < most:
                 sent += await self._send()
+            self.behind = due - sent
             await asyncio.sleep(TICK)
 
     async def stop(self) -> None:

@@ -7,7 +7,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from tests.chaos.checker import Checker
 from tests.chaos.histories import Book, Faulted, Weighed
 from tests.chaos.measures import delays, memory, quantile, real_time, recoveries
 from tests.chaos.pictures import chart
-from tests.chaos.verdicts import INHERENT, Cause, Wrong
+from tests.chaos.verdicts import WHOSE, Cause, Wrong
 from tests.kafka.brokers import POM
 
 CLAIMED = (
@@ -38,6 +38,15 @@ class Run:
     """Seconds from the end of the load until nothing was owed; None: it did not come to that."""
     exits: Mapping[str, int]
     """Why an instance ended by itself -> how often."""
+
+    def save(self, folder: Path) -> None:
+        """Beside the histories, so that they can be judged again."""
+        (folder / "run.json").write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> Run:
+        """What `save` wrote."""
+        return cls(**json.loads((folder / "run.json").read_text()))
 
 
 def told(run: Run, checker: Checker, book: Book) -> dict[str, Any]:
@@ -117,7 +126,7 @@ def written(run: Run, checker: Checker, book: Book, folder: Path) -> str:
 def lines(numbers: dict[str, Any]) -> Iterator[str]:
     """The page."""
     repeated = sum(numbers["repeated"].values())
-    own = sum(count for cause, count in numbers["repeated"].items() if cause not in INHERENT)
+    own = sum(count for cause, count in numbers["repeated"].items() if WHOSE[Cause(cause)] == "the daemon's own")
     faults = sum(one["count"] for one in numbers["faults"].values())
     settled = numbers["settled_seconds"]
     yield from (
@@ -160,8 +169,7 @@ def lines(numbers: dict[str, Any]) -> Iterator[str]:
         yield from ("", f"{wrong}:", "", *(f"    {example}" for example in examples))
     yield from ("", "## What came twice, and why", "", "| whose | cause | deliveries | share |", "|---|---|---|---|")
     for cause, count in numbers["repeated"].items():
-        whose = "inherent" if cause in INHERENT else "the daemon's own"
-        yield f"| {whose} | {cause} | {count:,} | {_share(count, numbers)} |"
+        yield f"| {WHOSE[Cause(cause)]} | {cause} | {count:,} | {_share(count, numbers)} |"
     yield from (
         "",
         "Inherent: the listener had taken the events, and its answer was lost, late or cut (the harness did that), so",

@@ -46,13 +46,17 @@ class Cause(StrEnum):
     UNANSWERED = "the answer was lost, late or cut"
     """Any sender that delivers at least once must repeat it, also where the partition changed hands meanwhile."""
     UNHEARD = "answered in time, and not heard in time"
-    """Tried again after the time-out although nothing was done to the answer: the machine was too busy to hear it."""
+    """Tried again after the time-out although nothing was done to the answer: the machine was too busy to hear it, or
+    had held the request up, so that it came when its sender had given it up."""
     TAKEN_OVER = "the partition changed hands"
     """The answer was there to be heard, and what it settled was not durable yet: the daemon's own."""
     UNKNOWN = "unknown"
 
 
-INHERENT = (Cause.UNANSWERED, Cause.UNHEARD)
+WHOSE = {
+    Cause.UNANSWERED: "inherent", Cause.UNHEARD: "a busy machine's", Cause.TAKEN_OVER: "the daemon's own",
+    Cause.UNKNOWN: "the daemon's own",
+}  # fmt: skip
 
 
 class Way(StrEnum):
