@@ -256,6 +256,23 @@ def test_an_event_over_the_limit_is_oversized() -> None:
     assert bad == [(1, LetterReason.OVERSIZED, text)]
 
 
+def test_a_number_beyond_a_double_is_sent_as_written_and_taken_apart() -> None:
+    large = EVENT.replace(b"7", b"1e400")
+    good, bad = read(b'{"accountId":1,"events":[' + large + b"]}")
+    assert bad == []
+    ((event, fields),) = good
+    assert event.raw == large
+    assert fields["data"] == {"userId": float("inf")}
+
+
+def test_one_event_of_several_that_is_not_plain_is_told_from_the_others() -> None:
+    bare = EVENT.replace(b'"timestamp":1,', b"")
+    escaped = EVENT.replace(b"7", b'"\\u0041"')
+    good, bad = read(b'{"accountId":1,"events":[' + b",".join([EVENT, bare, escaped]) + b"]}")
+    assert [(event.position[1], event.raw) for event, _ in good] == [(0, EVENT), (2, escaped)]
+    assert bad == [(1, LetterReason.MALFORMED, "no timestamp, expected a string or a number")]
+
+
 @pytest.mark.parametrize(
     ("value", "account"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from lmshooks.core.events import Bad, Good, Record, parse_onto
+from lmshooks.core.events import Bad, Event, Record, parse_onto
 from lmshooks.core.subscriptions import Endpoint, Subscription
 from tests.core.waiting import Waiting
 
@@ -45,7 +45,7 @@ def test_who_boards_while_a_pass_waits_gets_what_lies_in_the_chunk_in_hand(accou
 def test_what_lies_before_its_accounts_lanes_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[int] = []
 
-    def noted(good: Good, record: Record, event_bytes: int) -> Bad:
+    def noted(good: list[Event], record: Record, event_bytes: int) -> Bad:
         parsed.append(record.offset)
         return parse_onto(good, record, event_bytes)
 

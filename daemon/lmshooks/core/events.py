@@ -2,14 +2,14 @@
 
 Two shapes are accepted: ALM's envelope `{"accountId": ..., "events": [...]}`, and one bare event with `accountId`
 beside `eventId`. An event travels as the bytes its producer wrote (`Event.raw`), so nothing here is ever written anew;
-the parsed object serves filters and ordering keys alone.
+its members are taken apart for filters and ordering keys alone, when one asks (`Event.fields`).
 
-    value ──> head `{"accountId":1010,`  ──> `"events":[` one event `]}`   the canonical forms, as one parse of the
+    value ──> head `{"accountId":1010,`  ──> `"events":[` one event `]}`   the canonical forms, as one look at the
               (the same for an account:      one bare event's rest         event's own span (the fast path)
                found in a cache)
           └─> anything else: orjson says whether it is JSON at all, then a walk over the members finds the spans
 
-The fast path needs no second proof that the whole is JSON: head, brackets and a span that parses compose to it.
+The fast path needs no second proof that the whole is JSON: head, brackets and a span that is JSON compose to it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from json import loads as _loads_any
 from typing import Any, NamedTuple, Protocol
 
 from orjson import JSONDecodeError
 from orjson import loads as _loads
 
+from lmshooks.core.plain import Plain, plain
 from lmshooks.core.positions import Position
 from lmshooks.core.spans import elements_of, members_of, past_space, without
 
@@ -73,6 +75,14 @@ class Event(NamedTuple):
     written_at: float
     """When the record was written to the log, seconds since the epoch."""
 
+    def fields(self) -> Mapping[str, Any]:
+        """Its members, taken apart anew each time."""
+        try:
+            fields: dict[str, Any] = _loads(self.raw)
+        except JSONDecodeError:  # a number beyond a double, to which a plain event is not held
+            fields = _loads_any(self.raw)
+        return fields
+
 
 Good = list[tuple[Event, Mapping[str, Any]]]
 Bad = list[tuple[int, LetterReason, str]]
@@ -84,51 +94,34 @@ def parse(record: Record, event_bytes: int) -> tuple[Good, Bad]:
     An envelope that parses gives up its bad events alone; a record that is malformed as a whole is bad event 0. An
     event of more than `event_bytes` bytes is `oversized`. Never raises.
     """
-    good: Good = []
+    good: list[Event] = []
     bad = parse_onto(good, record, event_bytes)
-    return good, bad
+    return [(event, event.fields()) for event in good], bad
 
 
-def parse_onto(good: Good, record: Record, event_bytes: int) -> Bad:
-    """As `parse`, the events put at the end of `good`; the bad ones are returned.
+def parse_onto(good: list[Event], record: Record, event_bytes: int) -> Bad:
+    """As `parse`, the events alone, put at the end of `good`; the bad ones are returned.
 
-    Nearly every record is an envelope of one event without a backslash in it, and passes here, past all else that must
-    be looked at in one that is not so plain.
+    Nearly every record is an envelope of one plain event, and passes here, past all else that must be looked at in one
+    that is not so plain.
     """
     value = record.value
     if value:
-        comma = value.find(b",", 0, 200) + 1
-        head = _head(value[:comma])
-        if head is not None and value.startswith(b'"events":[{', comma) and value.endswith(b"}]}"):
-            raw = value[comma + 10 : -2]
-            try:
-                event = _loads(raw)
-                name, identity, timestamp = event["eventName"], event["eventId"], event["timestamp"]
-                data = event["data"]
-            except (JSONDecodeError, KeyError):
-                pass
-            else:
-                if (
-                    type(name) is str
-                    and type(identity) is str
-                    and name
-                    and identity
-                    and type(timestamp) in _TIMES
-                    and type(data) is dict
-                    and len(raw) <= event_bytes
-                    and _BACKSLASH not in raw
-                    and raw.count(b'"event') == (3 if "eventInfo" in event else 2)
-                ):
-                    # Past NamedTuple's own constructor, which takes half as long again.
-                    place, written_at = (record.offset, 0), record.timestamp / 1000
-                    good.append((_new(Event, (place, head[0], head[1], name, identity, raw, written_at)), event))
-                    return []
+        start = value.find(b'"events":[{', 0, 200)
+        if start > 0 and value.endswith(b"}]}"):
+            head = _head(value[:start])
+            raw = value[start + 10 : -2]
+            if head is not None and len(raw) <= event_bytes and (seen := plain(raw)) is not None:
+                # Past NamedTuple's own constructor, which takes half as long again.
+                place, written_at = (record.offset, 0), record.timestamp / 1000
+                good.append(_new(Event, (place, head[0], head[1], seen.event_name, seen.event_id, raw, written_at)))
+                return []
     events, bad = _parse(record, event_bytes)
     good += events
     return bad
 
 
-def _parse(record: Record, event_bytes: int) -> tuple[Good, Bad]:
+def _parse(record: Record, event_bytes: int) -> tuple[list[Event], Bad]:
     value = record.value
     if not value:
         return [], [(0, LetterReason.MALFORMED, "empty value, expected an event or an envelope of events")]
@@ -157,14 +150,15 @@ def account_of(value: bytes | None) -> str | None:
 
 _SPACE = b" \t\r\n"
 _HEAD = re.compile(
-    rb'[ \t\r\n]*(\{[ \t\r\n]*)"accountId"[ \t\r\n]*:[ \t\r\n]*(-?(?:0|[1-9][0-9]*)|"[ !#-\[\]-~]+")[ \t\r\n]*,'
+    rb'[ \t\r\n]*(\{[ \t\r\n]*)"accountId"[ \t\r\n]*:[ \t\r\n]*'
+    rb'(-?(?:0|[1-9][0-9]*)|"[ !#-\[\]-~]+")[ \t\r\n]*,[ \t\r\n]*'
 )
 _EVENTS = re.compile(rb'[ \t\r\n]*"events"[ \t\r\n]*:[ \t\r\n]*\[[ \t\r\n]*')
 _TAIL = re.compile(rb"(?s:.*\})([ \t\r\n]*)\][ \t\r\n]*\}[ \t\r\n]*")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 
 _Span = tuple[bytes, Any]
-"""An event's bytes, and the object they parse to."""
+"""An event's bytes, and what they say: a Plain, or the object they parse to."""
 
 
 class _Head(NamedTuple):
@@ -176,7 +170,7 @@ class _Head(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _head(head: bytes) -> _Head | None:
-    """What a record's bytes up to its first comma say, where that is the account id."""
+    """What a record's first bytes, up to a comma and the white space after it, say where that is the account id."""
     found = _HEAD.fullmatch(head)
     if found is None:
         return None
@@ -186,12 +180,6 @@ def _head(head: bytes) -> _Head | None:
 
 def _canonical(value: bytes, comma: int, opening: bytes) -> list[_Span] | None:
     """The events of a record in canonical form; None when it takes the slow path to tell."""
-    if value.startswith(b'"events":[{', comma) and value.endswith(b"}]}"):
-        raw = value[comma + 10 : -2]
-        try:
-            return [(raw, _loads(raw))]
-        except JSONDecodeError:
-            return _several(raw)
     if value.startswith(b'"events":[', comma):
         start = comma + 10
     elif (found := _EVENTS.match(value, comma)) is not None:
@@ -210,16 +198,19 @@ def _canonical(value: bytes, comma: int, opening: bytes) -> list[_Span] | None:
         if tail is None:
             return None
         raw = value[start : tail.start(1)]
+    if not raw.startswith(b"{"):
+        return None
     try:
-        return [(raw, _loads(raw))] if raw.startswith(b"{") else None
+        return _several(raw) or [_seen(raw)]
     except JSONDecodeError:
-        return _several(raw)
+        return None
 
 
 def _several(middle: bytes) -> list[_Span] | None:
     """The elements of an array, without its brackets, where all of them but the first begin with `eventId`.
 
     Cut at what looks like their borders. Where each piece is JSON the cuts were right; one inside an event is not.
+    None where it is one event, or was cut wrongly.
     """
     for border in (b'},{"eventId":', b'}, {"eventId":'):
         first, *others = middle.split(border)
@@ -227,10 +218,15 @@ def _several(middle: bytes) -> list[_Span] | None:
             inner = [b'{"eventId":' + other + b"}" for other in others[:-1]]
             raws = [first + b"}", *inner, b'{"eventId":' + others[-1]]
             try:
-                return [(raw, _loads(raw)) for raw in raws]
+                return [_seen(raw) for raw in raws]
             except JSONDecodeError:
                 return None
     return None
+
+
+def _seen(raw: bytes) -> _Span:
+    """Raises JSONDecodeError."""
+    return raw, plain(raw) or _loads(raw)
 
 
 # -------------------------------------------------------------------------------------------------------- one event
@@ -243,24 +239,25 @@ _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 
 def _events(
     record: Record, account: str, account_json: bytes, spans: list[_Span], event_bytes: int
-) -> tuple[Good, Bad]:
+) -> tuple[list[Event], Bad]:
     """Events of spans that are JSON; what is not an event is bad."""
-    good: Good = []
+    good: list[Event] = []
     bad: Bad = []
     offset = record.offset
     written_at = record.timestamp / 1000
-    for index, (raw, event) in enumerate(spans):
-        wrong = _wrong(event, raw)
-        if wrong is not None:
+    for index, (raw, seen) in enumerate(spans):
+        if type(seen) is Plain:
+            name, identity = seen.event_name, seen.event_id
+        elif (wrong := _wrong(seen, raw)) is not None:
             bad.append((index, LetterReason.MALFORMED, wrong))
-        elif len(raw) > event_bytes:
+            continue
+        else:
+            name, identity = seen["eventName"], seen["eventId"]
+        if len(raw) > event_bytes:
             why = f"event of {len(raw)} bytes, expected at most {event_bytes}"
             bad.append((index, LetterReason.OVERSIZED, why))
         else:
-            name, identity = event["eventName"], event["eventId"]
-            # Past NamedTuple's own constructor, which takes half as long again.
-            made = _new(Event, ((offset, index), account, account_json, name, identity, raw, written_at))
-            good.append((made, event))
+            good.append(_new(Event, ((offset, index), account, account_json, name, identity, raw, written_at)))
     return good, bad
 
 
@@ -328,7 +325,7 @@ def _kind(value: Any) -> str:
 # -------------------------------------------------------------------------------------------------------- slow path
 
 
-def _slow(record: Record, value: bytes, event_bytes: int) -> tuple[Good, Bad]:
+def _slow(record: Record, value: bytes, event_bytes: int) -> tuple[list[Event], Bad]:
     """Any record: what orjson accepts is JSON, and the standard library's scanner knows where the values end."""
     try:
         parsed = _loads(value)

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lmshooks.core.events import Event, Record
 from lmshooks.core.lanes import Lane
@@ -33,7 +33,6 @@ HEADS = 4096
 TURN_BACK = 60.0
 """Seconds after which a sweep turns back for lanes that wait behind it."""
 
-Parsed = tuple[Event, Mapping[str, Any]]
 _offset = attrgetter("offset")
 
 
@@ -71,7 +70,7 @@ class Stream:
         """What was read last: bytes, parsed when their turn comes."""
         self.seen = 0
         """So many of them were passed over, or parsed onto `chunk`."""
-        self.chunk: deque[Parsed] = deque()
+        self.chunk: deque[Event] = deque()
         """Events that are parsed and not offered yet."""
         self.chunk_end = position[0]
         """Where reading goes on after `records`."""

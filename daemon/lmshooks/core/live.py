@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from lmshooks.core import letters
 from lmshooks.core.context import skips
-from lmshooks.core.events import Record, parse_onto
+from lmshooks.core.events import Event, Record, parse_onto
 from lmshooks.core.facts import Consumed
-from lmshooks.core.feeds import Parsed
+from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import start_of
 from lmshooks.core.records import Kind
@@ -31,7 +31,7 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
     limit = own.context.limits.event_bytes
     events = matched = 0
     for at in range(0, len(records), TOGETHER):
-        parsed: list[Parsed] = []
+        parsed: list[Event] = []
         for record in records[at : at + TOGETHER]:
             if record.offset < start:
                 continue
@@ -48,16 +48,17 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
     own.dirty = True
 
 
-def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
+def _hand_out(own: Ownership, parsed: list[Event]) -> int:
     match, remembered = own.context.index.match, own.context.index.remembered
     lanes, to_send, exact = own.lanes, own.to_send, own.exact
     kinds = own.cadences if len(own.epochs) == 1 else {}
     taken = matched = 0
-    for event, fields in parsed:
+    for event in parsed:
+        fields = None
         position, account, _, name, _, raw, _ = event
         if exact:
             for lane in exact.pop(position, ()):
-                if lane.alive and lane.attached and lane.retake(event, lane.key_of(event, learner(fields))):
+                if lane.alive and lane.attached and lane.retake(event, key_in(lane, event)):
                     taken += len(raw)
                     to_send[lane] = None
         subscriptions = remembered.get((account, name))
@@ -66,8 +67,10 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
         if not subscriptions or (kinds.get(name) or own.kind_of(event)) is not Kind.REAL_TIME:
             continue
         for subscription in subscriptions:
-            if subscription.filter is not None and not subscription.filter(fields):
-                continue
+            if subscription.filter is not None:
+                fields = fields or event.fields()
+                if not subscription.filter(fields):
+                    continue
             matched += 1
             found = lanes.get((subscription.id, Kind.REAL_TIME))
             if found is None:
@@ -83,8 +86,7 @@ def _hand_out(own: Ownership, parsed: list[Parsed]) -> int:
             elif found.full:
                 own.detach(found, position, "full")
             else:
-                by_learner = subscription.order is Order.LEARNER
-                found.take(event, found.key_of(event, learner(fields)) if by_learner else account)
+                found.take(event, key_in(found, event) if subscription.order is Order.LEARNER else account)
                 taken += len(raw)
                 to_send[found] = None
     own.context.memory += taken
@@ -100,7 +102,9 @@ def unstash(own: Ownership, now: float) -> None:
         own.hold(False)
 
 
-def learner(fields: Mapping[str, object]) -> object:
-    """`data.userId`, within which `order: learner` keeps order."""
-    data = fields.get("data")
-    return data.get("userId") if isinstance(data, dict) else None
+def key_in(lane: Lane, event: Event) -> str:
+    """Within what does a lane keep this event's order? Taken apart only where it is the learner."""
+    if lane.subscription.order is Order.LEARNER:
+        data = event.fields()["data"]
+        return lane.key_of(event, data.get("userId"))
+    return event.account

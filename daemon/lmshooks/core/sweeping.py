@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
 from lmshooks.core.commands import AskEnd, Read
 from lmshooks.core.context import skips
 from lmshooks.core.events import Event, Record, account_of, parse_onto
 from lmshooks.core.facts import Expired, WindowDone
-from lmshooks.core.feeds import HEADS, TURN_BACK, Parsed, Stream, Wanted, WindowFeed, pace_class, worth_waiting
+from lmshooks.core.feeds import HEADS, TURN_BACK, Stream, Wanted, WindowFeed, pace_class, worth_waiting
 from lmshooks.core.lanes import Lane
-from lmshooks.core.live import TOGETHER, learner
+from lmshooks.core.live import TOGETHER, key_in
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import just_past, start_of
 from lmshooks.core.records import Kind
@@ -74,8 +73,8 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
     chunk = stream.chunk
     while True:
         while chunk:
-            event, fields = chunk[0]
-            if not _offer(own, stream, event, fields, now):
+            event = chunk[0]
+            if not _offer(own, stream, event, now):
                 stream.position = max(stream.position, event.position)
                 _tell_window(own, stream)
                 own.context.wake_at(now + 1.0)
@@ -126,7 +125,7 @@ def _unpack(own: Ownership, stream: Stream) -> bool:
         return False
     accounts, every, offsets, _, heads = stream.wanted = stream.wanted or _wanted(own, stream)
     limit, begin = own.context.limits.event_bytes, stream.position
-    parsed: list[Parsed] = []
+    parsed: list[Event] = []
     for record in islice(records, stream.seen, None):
         stream.seen += 1
         offset = record.offset
@@ -143,7 +142,7 @@ def _unpack(own: Ownership, stream: Stream) -> bool:
         parse_onto(parsed, record, limit)
         if len(parsed) >= TOGETHER:
             break
-    stream.chunk.extend(one for one in parsed if one[0].position >= begin)
+    stream.chunk.extend(event for event in parsed if event.position >= begin)
     return True
 
 
@@ -172,7 +171,7 @@ def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
     pump(own, stream, now)
 
 
-def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, Any], now: float) -> bool:
+def _offer(own: Ownership, stream: Stream, event: Event, now: float) -> bool:
     """Hand one event to whom it concerns; False where the pass waits for a full lane."""
     position, account, _, name, _, raw, _ = event
     context = own.context
@@ -180,7 +179,7 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
         for lane in stream.exact.pop(position, ()):
             if stream.riders.get(lane.identity) is not lane or not lane.alive:
                 continue
-            if lane.retake(event, lane.key_of(event, learner(fields))):
+            if lane.retake(event, key_in(lane, event)):
                 context.memory += len(raw)
                 own.to_send[lane] = None
     subscriptions = context.index.remembered.get((account, name))
@@ -198,7 +197,7 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
             found = _windowed(own, stream, subscription, kind, event)
             if found is None:
                 continue
-        if subscription.filter is not None and not subscription.filter(fields):
+        if subscription.filter is not None and not subscription.filter(event.fields()):
             continue
         if found.blocked:
             own.detach(found, position, "blocked")
@@ -213,8 +212,7 @@ def _offer(own: Ownership, stream: Stream, event: Event, fields: Mapping[str, An
             else:
                 own.detach(found, position, "full")
             continue
-        by_learner = subscription.order is Order.LEARNER
-        found.take(event, found.key_of(event, learner(fields)) if by_learner else account)
+        found.take(event, key_in(found, event) if subscription.order is Order.LEARNER else account)
         context.memory += len(raw)
         own.to_send[found] = None
         found.next = just_past(position)  # a pass that waits for another lane offers this event once more
