@@ -19,12 +19,12 @@ from lmshooks.core.configuration import Configuration
 from lmshooks.core.events import LetterReason
 from lmshooks.core.positions import Partition, Position
 from lmshooks.core.records import part_key
-from lmshooks.core.subscriptions import Order, Resume, Subscription
+from lmshooks.core.subscriptions import Order, Subscription
 from tests.laws.coverage import Coverage
 from tests.laws.endpoints import Request
 from tests.laws.logs import Fact, SourceLog, StateLog
 from tests.laws.ranges import Ranges
-from tests.laws.settings import cadence, wants
+from tests.laws.settings import cadence, gives_up, key_of, wants
 from tests.laws.violation import Violation
 
 KEPT_CHECKPOINTS = 3
@@ -71,6 +71,8 @@ class Checker:
     plain: bool = True
     """Only the first version was ever in use."""
     earliest: bool = True
+    kept: int = KEPT_CHECKPOINTS
+    """After so many checkpoints, something is durable: more where one has not room for all records."""
     floors: dict[tuple[str, Partition], int] = field(default_factory=dict)
     """(subscription, partition) -> everything that matches from this offset on is owed."""
     begun: dict[tuple[str, Partition, str], int] = field(default_factory=dict)
@@ -278,7 +280,7 @@ class Checker:
         if settled is None or settled.tenure > request.tenure:
             return
         passed = self._passed(settled.instance, fact.partition, settled.tenure, settled.at)
-        if settled.tenure == request.tenure or passed >= KEPT_CHECKPOINTS:
+        if settled.tenure == request.tenure or passed >= self.kept:
             raise Violation(
                 "9", f"{request.post.subscription_id} is sent {fact.id} {fact.position} again by {request.instance}, "
                 f"settled in tenure {settled.tenure} by {settled.instance}, {passed} checkpoints ago"
@@ -301,7 +303,7 @@ class Checker:
                 self.firsts.setdefault((name, fact.id), fresh)
                 continue
             firm = before.tenure == fresh.tenure
-            firm = firm or self._passed(before.instance, partition, before.tenure, before.at) >= KEPT_CHECKPOINTS
+            firm = firm or self._passed(before.instance, partition, before.tenure, before.at) >= self.kept
             cut = any(self.expired(self.facts[member]) for member in before.members)
             if firm and name not in self.reset and not cut and not (before.refused and members < before.members):
                 raise Violation("6", f"{name}: {fact.id} was in {set(before.members)}, now in {set(members)}")
@@ -374,8 +376,13 @@ class Checker:
         return floor is not None and fact.position[0] >= floor
 
     def moved(self, partition: Partition, offset: int) -> None:
-        """An operator moved the group's offset: what lies before it is given up, what comes after it comes again."""
+        """An operator moved the group's offset: what lies before it is given up, what comes after it comes again.
+
+        Windows go on where their records say. Where nothing is durable yet, they begin there, too.
+        """
         self.moves[partition].append(offset)
+        if self.state.view.value(part_key(partition)) is None:
+            self.beginnings.pop(partition, None)
         self.letter_floor[partition] = max(offset, self.letter_floor.get(partition, 0))
         again = {
             fact.id
@@ -385,15 +392,3 @@ class Checker:
         self.settled = {key: one for key, one in self.settled.items() if key[1] not in again}
         self.firsts = {key: one for key, one in self.firsts.items() if key[1] not in again}
         self.latest = {key: one for key, one in self.latest.items() if key[1] != partition}
-
-
-def gives_up(subscription: Subscription) -> bool:
-    """Whether it is switched off without keeping what is owed."""
-    return not subscription.active and subscription.resume is Resume.NOW
-
-
-def key_of(subscription: Subscription, fact: Fact) -> str:
-    """Within what is order kept?"""
-    if subscription.order is Order.NONE:
-        return fact.id
-    return f"{fact.account}/{fact.learner}" if subscription.order is Order.LEARNER else fact.account

@@ -126,3 +126,15 @@ def healed(before: Configuration, version: int) -> Configuration:
     """The last version: everything is on."""
     subscriptions = {key: replace(each, active=True) for key, each in before.subscriptions.items()}
     return replace(before, subscriptions=subscriptions, version=f"v{version}")
+
+
+def gives_up(subscription: Subscription) -> bool:
+    """Whether it is switched off without keeping what is owed."""
+    return not subscription.active and subscription.resume is Resume.NOW
+
+
+def key_of(subscription: Subscription, fact: Fact) -> str:
+    """Within what is order kept?"""
+    if subscription.order is Order.NONE:
+        return fact.id
+    return f"{fact.account}/{fact.learner}" if subscription.order is Order.LEARNER else fact.account

@@ -117,6 +117,8 @@ class World:
             checkpoint_records=bounds.records,
         )  # fmt: skip
         self.checker = Checker(self.versions, self.sources, self.state)
+        if bounds.records < Bounds.records:  # as many more as a checkpoint's records need writes
+            self.checker.kept *= 10
         self.steps = 0
 
     def trace(self, text: str) -> None:
