@@ -48,7 +48,7 @@ fuzz: $(VENV)/.fuzz ## Guided by coverage, against what comes from outside (SECO
 	for target in $(or $(TARGETS),records state files retry-after); do \
 		$(PY) -m tests.fuzz $$target --seconds $(or $(SECONDS),60); done
 
-bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (20 minutes; ARGS=--list, REPORT=docs)
+bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing (15 minutes; ARGS=--list, REPORT=docs)
 	$(PY) -m tests.bench $(ARGS) $(if $(REPORT),--report $(REPORT))
 
 # What breaks it runs at low priority: a harness that starves the daemon measures itself.
