@@ -15,7 +15,7 @@ KAFKA ?=
 JARS := .cache/kafka-jars
 WORKERS ?= 2
 
-.PHONY: help run test check format lint types layers bench fuzz chaos chaos-proof kills backlog contracts env lock \
+.PHONY: help run test check format lint types layers bench fuzz chaos chaos-judge chaos-proof kills backlog contracts env lock \
 	kafka-jars tools clean
 
 help: ## This list
@@ -54,9 +54,12 @@ bench: $(VENV)/.test kafka-jars ## Measure it against loops that promise nothing
 # What breaks it runs at low priority: a harness that starves the daemon measures itself.
 CHAOS = nice -n 5 $(PY) -m tests.chaos
 
-chaos: $(VENV)/.test kafka-jars ## Break everything round it, and judge (MINUTES=15 SEED=... RATE=300; REPORT=docs)
+chaos: $(VENV)/.test kafka-jars ## Break everything round it, and judge (MINUTES=15 SEED=... RATE=300; REPORT=docs; ONLY=clock)
 	$(CHAOS) chaos --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED)) $(if $(RATE),--rate $(RATE)) \
-		$(if $(REPORT),--report $(REPORT))
+		$(if $(REPORT),--report $(REPORT)) $(if $(ONLY),--only "$(ONLY)")
+
+chaos-judge: $(VENV)/.test ## Judge again what a run of chaos left (HISTORIES=the folder that it named; REPORT=docs)
+	$(PY) -m tests.chaos judge --histories $(HISTORIES) $(if $(REPORT),--report $(REPORT))
 
 chaos-proof: $(VENV)/.test kafka-jars ## Daemons with a bug put in, each of which the harness must convict
 	$(CHAOS) proof $(if $(SEED),--seed $(SEED))

@@ -47,7 +47,6 @@ class Instance:
         self._write = write
         self._urls = urls
         self.daemon = Daemon(folder, kafka, [])
-        self._claimed_as = 0
 
     def command(self, bug: str | None) -> None:
         """Run with a bug put in, or with a clock that can be set (`step`)."""
@@ -86,7 +85,7 @@ class Instance:
         self._life += 1
         self.wanted = True
         self.configure(self.version)
-        self._claimed_as = self.daemon.log.stat().st_size if self.daemon.log.exists() else 0
+        self.daemon.log = self.daemon.folder.with_name(f"{self.sender}.log")  # a life's lines are few enough to read
         self.daemon.spawn()
 
     async def stop(self, number: int = signal.SIGTERM, timeout: float = 30.0) -> None:
@@ -137,15 +136,12 @@ class Instance:
     def _name(self) -> str:
         """What it calls itself in its claims: said in the first lines of its log."""
         with self.daemon.log.open("r", errors="replace") as log:
-            log.seek(self._claimed_as)
             found = NAMED.search(log.read(20_000))
         return found[1] if found else ""
 
     def _why(self) -> str:
         status = self.daemon.process.poll() if self.daemon.process else 0
-        with self.daemon.log.open("r", errors="replace") as log:
-            log.seek(self._claimed_as)
-            said = log.read()
+        said = self.daemon.log.read_text(errors="replace")
         if status == REFUSED and LOW in said:
             return f"refused to start while the state topic's {LOW} was too low"
         last = said.strip().splitlines()[-1:] or ["nothing"]
