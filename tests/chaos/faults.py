@@ -26,8 +26,9 @@ from tests.chaos.specs import CHANGES, CHANGING, Version
 from tests.chaos.world import HOUR_MS, World
 
 MOST_PARTITIONS = 40
-STEPS = (2.0, 30.0, 400.0, 3600.0)
-"""Seconds by which a clock is set forward or back."""
+STEPS = {"forward": (2.0, 30.0, 120.0), "back": (-2.0, -30.0, -400.0, -3600.0)}
+"""Seconds by which a clock is set. Whose clock is ahead closes windows in the others' future, and who takes over from it
+waits for that time (docs/flaws.md): after an hour forward a run would not settle."""
 COMPACTION_LAG_MS = 30_000
 """While it is compacted hard: longer than a partition goes without an owner here, far shorter than is allowed."""
 
@@ -55,8 +56,8 @@ class Faults:
             Kind("kill for long", "instance", self.kill_for_long),
             Kind("stop", "instance", self.stop),
             Kind("sleep", "instance", self.sleep),
-            Kind("clock forward", "clock", self._clock(1)),
-            Kind("clock back", "clock", self._clock(-1)),
+            Kind("clock forward", "clock", self._clock("forward")),
+            Kind("clock back", "clock", self._clock("back")),
             Kind("rolling restart", "files", self.roll),
             Kind("reload", "files", self.reload),
             Kind("cadence changed", "files", self.shift),
@@ -133,10 +134,10 @@ class Faults:
             instance.resume()
         await self._some(1, 3)
 
-    def _clock(self, way: int) -> Callable[[str], Awaitable[None]]:
+    def _clock(self, way: str) -> Callable[[str], Awaitable[None]]:
         async def be(name: str) -> None:
             instance = self._instance(name)
-            instance.step(way * self.rng.choice(STEPS))
+            instance.step(self.rng.choice(STEPS[way]))
             try:
                 await self._some(3, 10)
             finally:
