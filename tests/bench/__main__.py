@@ -19,12 +19,14 @@ import tempfile
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.bench import backlog, configuring, latency, pages, profiling, recovery, scaling, throughput, writing
 from tests.bench.figures import Figure, Measured, conditions, load, now, save, table
 from tests.bench.listening import Listening
+from tests.bench.probes import Others
 from tests.bench.rig import Rig, Scale
 from tests.kafka.brokers import ApacheKafka, NoKafka
 
@@ -86,12 +88,15 @@ async def measure(rig: Rig, plan: Mapping[str, float], told: Callable[[dict[str,
         print(f"  {name}: {says}", file=sys.stderr, flush=True)
         del left[name]
         try:
-            figures = await SCENARIOS[name].run(rig)
+            with Others([*rig.broker, rig.listening.pid]) as others:
+                figures = await SCENARIOS[name].run(rig)
         except Exception:
             # The others may still be told; the run ends with status 1.
             traceback.print_exc()
             broken.append(name)
             continue
+        # Where a scenario does not tell of each run, what it was over the whole of it.
+        figures = [replace(one, others=others.cores) if math.isnan(one.others) else one for one in figures]
         found[name] = Measured({**conditioned, "at": since}, figures)
         took = f"{time.monotonic() - at:.0f} s, planned {wanted:.0f}"
         print(f"\n{name} ({took}, load {os.getloadavg()[0]:.1f})\n\n{table(figures)}\n", flush=True)

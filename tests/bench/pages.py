@@ -64,7 +64,7 @@ def goals(measured: Mapping[str, Measured], says: Says) -> str:
             loud = "; the machine was not quiet" if figure.others > QUIET else ""
             rows.append(f"| {name}: {figure.what} | {figure.goal} | {_seen(figure)} | {met}{loud} |")
             if not figure.met:
-                why = WHY.get((name, figure.what), "nobody has said why yet (`tests/bench/goals.py`)")
+                why = WHY.get((name, figure.what), "No reason is written down yet in `tests/bench/goals.py`.")
                 missed.append(
                     f"- **{name}: {figure.what}** ({_seen(figure)}; wanted {figure.goal}). {' '.join(why.split())}"
                 )

@@ -56,7 +56,7 @@ def test_a_goal_that_is_missed_says_why(monkeypatch: pytest.MonkeyPatch) -> None
     assert "| throughput: cost | <= 8 us | 9 us | **NOT MET** |" in text
     assert "| throughput: ratio | ratio <= 2 | 3.00 times (6 to 2 us) | **NOT MET** |" in text
     assert "- **throughput: cost** (9 us; wanted <= 8 us). because of it" in text
-    assert "nobody has said why yet" in text
+    assert "No reason is written down yet" in text
 
 
 def test_what_was_not_measured_is_said_to_be_so(tmp_path: Path) -> None:
