@@ -31,7 +31,7 @@ def commit_before_the_state_write() -> None:
         begin(own, now, final)
         flight = own.store.flight
         if flight is not None and flight.target > own.store.acknowledged:
-            checkpoint._commit(own, flight.target, 0, now, now)
+            checkpoint._commit(own, flight.target, now, now, 0)
 
     async def late(self: loop.Loop, write: WriteState) -> None:
         if isinstance(write.ticket, tuple):

@@ -101,6 +101,8 @@ class Checker:
     """What was said to have expired, of a subscription or (None) of everybody."""
     moves: dict[Partition, list[int]] = field(default_factory=lambda: defaultdict(list))
     """Where an operator moved the group's offset to."""
+    forgotten: dict[Partition, tuple[int, float]] = field(default_factory=dict)
+    """Where the group's offset was lost: what remained, the partition record's older one, and when."""
     given: dict[tuple[str, Partition], int] = field(default_factory=dict)
     """Offsets of an operator that an instance was given, and has not told yet."""
     allowed: tuple[type, ...] = ()
@@ -142,6 +144,11 @@ class Checker:
         """A partition is added: what is promised elsewhere is promised there, from its beginning on."""
         for name in {name for name, _ in self.floors}:
             self.floors[name, partition] = 0
+
+    def forgot(self, partition: Partition, now: float) -> None:
+        """The group's offset is lost: nothing is known but what the partition record says."""
+        part = self.state.view.value(part_key(partition))
+        self.forgotten[partition] = (part["c"] if part is not None else 0, now)
 
     def crashed(self, instance: str) -> None:
         """Its answers will not come; its requests may still be on the wire, in a tenure that is over."""
@@ -280,6 +287,9 @@ class Checker:
         if settled is None or settled.tenure > request.tenure:
             return
         passed = self._passed(settled.instance, fact.partition, settled.tenure, settled.at)
+        mirror, lost_at = self.forgotten.get(fact.partition, (0, -1.0))
+        if settled.at < lost_at and fact.position[0] >= mirror:
+            return
         if settled.tenure == request.tenure or passed >= self.kept:
             raise Violation(
                 "9", f"{request.post.subscription_id} is sent {fact.id} {fact.position} again by {request.instance}, "

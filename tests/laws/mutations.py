@@ -86,7 +86,7 @@ def commit_before_it_is_read_back(patch: Patch) -> None:
     def eager(own: Ownership, now: float, final: bool = False) -> None:
         begin(own, now, final)
         if own.store.flight is not None:
-            checkpoint._commit(own, own.store.flight.target, 0, now, now)
+            checkpoint._commit(own, own.store.flight.target, now, now, 0)
 
     patch.setattr(checkpoint, "begin", eager)
 
@@ -348,11 +348,29 @@ def never_short_of_memory(patch: Patch) -> None:
     patch.setattr(Context, "short", property(lambda self: False, lambda self, short: None), raising=False)
 
 
+def commit_what_is_not_settled(patch: Patch) -> None:
+    patch.setattr(checkpoint, "_settled_below", lambda own, apart: own.position[0])
+
+
+def commit_past_what_is_not_said(patch: Patch) -> None:
+    patch.setattr(checkpoint, "_all_said", lambda own, now: True)
+
+
+def forget_what_the_group_was_told(patch: Patch) -> None:
+    commit = checkpoint._commit
+
+    def forgotten(own: Ownership, target: int, begun_at: float, now: float, records: int | None) -> None:
+        commit(own, target, begun_at, now, records)
+        own.told = -1
+
+    patch.setattr(checkpoint, "_commit", forgotten)
+
+
 def begin_beside_a_commit(patch: Patch) -> None:
     commit = checkpoint._commit
 
-    def forgotten(own: Ownership, target: int, offset: int, begun_at: float, now: float, records: int = 0) -> None:
-        commit(own, target, offset, begun_at, now, records)
+    def forgotten(own: Ownership, target: int, begun_at: float, now: float, records: int | None) -> None:
+        commit(own, target, begun_at, now, records)
         own.committing = None
 
     patch.setattr(checkpoint, "_commit", forgotten)

@@ -131,8 +131,7 @@ def commit(world: World, instance: Instance, faults: bool) -> bool:
     luck = world.rng.random() if faults else 1.0
     applied = world.owner[asked.partition] is instance and luck >= 0.08
     if applied:
-        world.group[asked.partition] = (asked.offset, asked.metadata)
-        world.checker.committed(asked.partition, asked.offset)
+        world.commit(asked)
     ok = applied and luck >= 0.16
     world.trace(f"{instance.name} commit {asked.offset}: applied {applied}, answer {ok}")
     world.call(instance, "committed", asked, ok)
@@ -144,6 +143,7 @@ def forget_offset(world: World) -> None:
     partition = world.rng.choice(world.partitions)
     if world.owner[partition] is None and world.group.get(partition, (0, ""))[1]:  # an operator's stays for the play
         world.group.pop(partition, None)
+        world.checker.forgot(partition, world.now)
 
 
 def move_offset(world: World) -> None:

@@ -216,8 +216,15 @@ class Stage:
         while op.commit(self.world, instance, False):
             pass
 
+    def advance(self, instance: Instance) -> None:
+        """What needs no write is committed: too little time passes for a checkpoint."""
+        self.world.now += 0.2
+        self.wake(instance)
+        self.commit(instance)
+
     def checkpoint(self, instance: Instance) -> None:
         """A whole checkpoint, from the write to the acknowledged commit, if there is anything to write."""
+        self.commit(instance)  # one that is under way is waited for
         self.world.now += 1.1
         self.wake(instance)
         while instance.writes:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.laws import plays_of_changes, plays_of_records
+from tests.laws import plays_of_changes, plays_of_commits, plays_of_records
 from tests.laws.checker import Checker
 from tests.laws.holes import HOLES, Hole
 from tests.laws.violation import Violation
 
-assert plays_of_changes, plays_of_records  # importing them enters their plays
+assert all((plays_of_changes, plays_of_commits, plays_of_records))  # importing them enters their plays
 
 
 def named(one: Hole) -> str:

@@ -199,6 +199,11 @@ class World:
         self.trace(f"{partition} -> {instance.name}, committed {committed}, end {source.end}")
         self.call(instance, "assigned", partition, committed, metadata, source.start, source.end, start)
 
+    def commit(self, asked: Commit) -> None:
+        """The group takes a commit, whoever still waits for its answer."""
+        self.group[asked.partition] = (asked.offset, asked.metadata)
+        self.checker.committed(asked.partition, asked.offset)
+
     def take_away(self, partition: Partition, instance: Instance) -> None:
         """It learns that the partition is no longer its own."""
         self.trace(f"{instance.name} revoked {partition}")

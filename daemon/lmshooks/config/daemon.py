@@ -105,6 +105,8 @@ class Bounds(Section):
     """Subscriptions of one account, at most; five, as ALM."""
     checkpoint_interval: Annotated[float, duration()] = _LIMITS.checkpoint_interval
     """Between checkpoints when little happens."""
+    commit_interval: Annotated[float, duration()] = _LIMITS.commit_interval
+    """Between commits that need no write of state."""
     checkpoint_pause: Annotated[float, duration()] = _LIMITS.checkpoint_pause
     """Between checkpoints, at least."""
     checkpoint_events: Annotated[int, whole()] = _LIMITS.checkpoint_events

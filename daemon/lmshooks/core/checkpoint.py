@@ -1,15 +1,17 @@
 """What must be durable before the offset may move? The checkpoint of one owned partition.
 
-begin      target = the feed's read position when the checkpoint before began (R1); everything below it that is not
-           settled gets a record in the same write, the partition record first (R8)
+begin      target = the feed's read position when the checkpoint before began (R1), or as far as all is settled;
+           everything below it that is not settled gets a record in the same write, the partition record first (R8)
 landed     the follower has read the write's last entry back, no other claim before it (R3): now the target is
            committed, or becomes the window's `done`
 unknown    a write that failed or timed out: all its keys are written again, whatever memory believes (R4)
+advance    between checkpoints: what the log's records do not hold back is committed without a write (decision 16)
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import floor
 
 from lmshooks.core.commands import Commit, WriteState
 from lmshooks.core.facts import Checkpointed, Stalled, WindowClosed
@@ -64,14 +66,59 @@ def look(own: Ownership, now: float) -> None:
         when = due(own, now)
         if now >= when:
             begin(own, now)
-        else:
-            own.context.wake_at(when)
+            return
+        own.context.wake_at(when)
+        if not own.urgent and own.ready:
+            if now >= own.advance_due:
+                advance(own, now)
+            own.context.wake_at(own.advance_due)
+
+
+def advance(own: Ownership, now: float) -> None:
+    """Commit as far as all is settled, or owed by a record that lies in the log: that costs no write."""
+    interval = own.context.limits.commit_interval
+    # Counted from the epoch, so that the commits of all partitions go out in one request.
+    own.advance_due = max((floor(now / interval) + 1) * interval, now + interval / 2)
+    store = own.store
+    if not _all_said(own, now):
+        return
+
+    def owed_by_record(lane: Lane) -> bool:
+        key = store.lane_key(lane.kind, lane.subscription.id)
+        return lane.durable and key in store.recorded and key not in store.unknown
+
+    target = _settled_below(own, owed_by_record)
+    if target > store.acknowledged:
+        _commit(own, target, now, now, None)
+
+
+def _all_said(own: Ownership, now: float) -> bool:
+    """Whether the log says of the partition itself and of its windows what a commit further on would rest on."""
+    store = own.store
+    if store.must_write_part(_part(own, own.context.roster_digest, store.acknowledged), now):
+        return False
+    keys = [window_key(own.partition, name) for name in own.windows]
+    return not any(key in store.unknown or key not in store.recorded for key in keys)
+
+
+def _settled_below(own: Ownership, apart: Callable[[Lane], bool]) -> int:
+    """The offset below which nothing is unsettled in any real-time lane but those that stand `apart`."""
+    feed = own.position
+    lowest = feed
+    for lane in own.lanes.values():
+        if lane.kind is Kind.REAL_TIME and not apart(lane):
+            lowest = min(lowest, lane.head(feed))
+    return lowest[0]
+
+
+def _part(own: Ownership, roster: str, target: int) -> PartRecord:
+    return PartRecord(roster, target, tuple(_epochs(own)), tuple(sorted(own.letters)))
 
 
 def begin(own: Ownership, now: float, final: bool = False) -> None:
     """Compose the write: everything that the target leaves behind is in it."""
     store, context = own.store, own.context
-    target = own.position[0] if final else own.next_target
+    target = own.position[0] if final else _target(own)
     marks = {name: (window.read if final else window.target) for name, window in own.windows.items()}
     ends = {name: mark[0] for name, mark in marks.items()}
     own.next_target = own.position[0]
@@ -87,18 +134,17 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     contents |= {key: recorded for _, key, recorded in wanted}
     contents |= _windows(own, ends, now)
     closings = {name: window.closing for name, window in own.windows.items() if window.closing}
-    part = PartRecord(digest, target, tuple(_epochs(own)), tuple(sorted(own.letters))).encode()
+    part = _part(own, digest, target)
     void = context.ledger.void.get(own.partition, {})
     for key in void:
         if key not in contents and key != store.part_key():
             contents[key] = store.recorded.get(key)
-    if own.ready and not contents and not void and not store.must_write(store.part_key(), part, None, now):
+    if own.ready and not contents and not void and not store.must_write_part(part, now, exact=final):
         own.dirty = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
         own.clean = final
-        if target > store.acknowledged:
-            _commit(own, target, 0, now, now)
+        _reach(own, target, now, now, 0)
         return
-    everything = {store.part_key(): Recorded(part, now), **contents}
+    everything = {store.part_key(): Recorded(part.encode(), now, part=part), **contents}
     entries = store.compose((key, one.content if one else DROPPED) for key, one in everything.items())
     if digest not in context.ledger.rosters:
         entries.insert(0, (roster_key(digest), roster))
@@ -111,6 +157,15 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     )  # fmt: skip
     context.commands.append(write)
     context.wake_at(now + context.limits.write_timeout)
+
+
+def _target(own: Ownership) -> int:
+    """R1's, or as far as it can be put without one record more.
+
+    Never below what the group was told: whoever has settled less than that needs its record, however long it has it.
+    """
+    mark, feed = start_of(max(own.next_target, own.told)), own.position
+    return max(mark[0], _settled_below(own, lambda lane: needs_record(lane, mark, feed)))
 
 
 def _lanes(
@@ -224,7 +279,7 @@ def _cut(
     }
     del wanted[most:]
     own.urgent = True
-    return max(target, own.store.acknowledged), unsaid
+    return max(target, own.told), unsaid
 
 
 def _head_of(wanted: tuple[Lane, bytes, Recorded]) -> Position:
@@ -304,20 +359,25 @@ def landed(own: Ownership, offset: int, now: float) -> None:
         if lane.durable and not lane.out:
             own.to_send[lane] = None
     own.clean = flight.final
-    if flight.target > store.acknowledged:
-        _commit(own, flight.target, offset, flight.begun_at, now, len(flight.contents))
+    store.written = offset
+    _reach(own, flight.target, flight.begun_at, now, len(flight.contents))
+
+
+def _reach(own: Ownership, target: int, begun_at: float, now: float, records: int) -> None:
+    """All that the target leaves behind is durable: commit it, if the group does not know it yet."""
+    if target > own.store.acknowledged:
+        _commit(own, target, begun_at, now, records)
     else:
-        own.context.facts.append(
-            Checkpointed(own.partition, len(flight.contents), flight.target, now - flight.begun_at)
-        )
+        own.context.facts.append(Checkpointed(own.partition, records, target, now - begun_at))
 
 
-def _commit(own: Ownership, target: int, offset: int, begun_at: float, now: float, records: int = 0) -> None:
-    last = max(offset, own.tenure)
+def _commit(own: Ownership, target: int, begun_at: float, now: float, records: int | None) -> None:
+    """`records`: how many the checkpoint wrote; None where it is none (`advance`)."""
     ticket = (own, own.tenure, begun_at, records)
     own.committing = now
+    own.told = max(own.told, target)
     own.context.wake_at(now + own.context.limits.write_timeout)
-    own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{last}"))
+    own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{own.store.written}"))
 
 
 def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
@@ -329,4 +389,5 @@ def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
         return
     own.store.acknowledged = max(own.store.acknowledged, commit.offset)
     _, _, begun_at, records = commit.ticket
-    own.context.facts.append(Checkpointed(own.partition, records, commit.offset, now - begun_at))
+    if records is not None:
+        own.context.facts.append(Checkpointed(own.partition, records, commit.offset, now - begun_at))

@@ -50,6 +50,8 @@ class Limits:
     """A larger event is a dead letter (`oversized`)."""
     checkpoint_interval: float = 1.0
     """Seconds between checkpoints when little happens."""
+    commit_interval: float = 0.1
+    """Seconds between commits of what needs no checkpoint: all before it is settled, or owed by a record."""
     checkpoint_events: int = 500
     """Settled events after which a checkpoint begins sooner."""
     checkpoint_pause: float = 0.05

@@ -78,6 +78,8 @@ class Ownership:
         self.back_off = 1.0
         self.streams_made = count(1)
         self.held = False
+        self.told = -1
+        """The highest offset that a commit was ordered for, in whatever tenure: unanswered, it may yet land (R4)."""
         self.unreadable: frozenset[bytes] = frozenset()
         """The keys whose records hold the partition."""
         self._reset()
@@ -107,6 +109,8 @@ class Ownership:
         self.urgent = False
         """Something waits to be durable before it acts."""
         self.checkpointed_at = 0.0
+        self.advance_due = 0.0
+        """When what needs no write is committed next."""
         self.committing: float | None = None
         """When the commit was ordered that is not answered yet."""
         self.look_due = 0.0

@@ -11,10 +11,13 @@ from lmshooks.core.commands import WriteState
 from lmshooks.core.lanes import Lane
 from lmshooks.core.ledger import Accepted
 from lmshooks.core.positions import Partition, Position, start_of
-from lmshooks.core.records import Kind, LaneRecord, content_of, lane_key, part_key, stamped
+from lmshooks.core.records import Kind, LaneRecord, PartRecord, WindowRecord, content_of, lane_key, part_key, stamped
 
 SOFT_AGE = 600.0
 """Seconds after which attempt counts alone are a reason to write a record again."""
+MIRROR_AGE = 10.0
+"""Seconds after which a commit that moved on is a reason to write the partition record again. The record is what remains
+where the group's own offset is lost: what was settled meanwhile comes again then."""
 
 
 class Recorded(NamedTuple):
@@ -23,6 +26,7 @@ class Recorded(NamedTuple):
     content: bytes
     written_at: float
     lane: LaneRecord | None = None
+    part: PartRecord | None = None
 
 
 class Flight(NamedTuple):
@@ -56,11 +60,15 @@ class Store:
         self.flight: Flight | None = None
         self.acknowledged = committed
         """The group's committed offset, as acknowledged."""
+        self.written = tenure
+        """The state topic's offset of the last write that landed; before the first, the claim's."""
 
-    def adopt(self, key: bytes, accepted: Accepted, lane: LaneRecord | None) -> None:
+    def adopt(self, key: bytes, accepted: Accepted, record: LaneRecord | PartRecord | WindowRecord) -> None:
         """What the ledger accepted before this tenure began."""
         content = content_of(orjson.loads(accepted.value))
-        self.recorded[key] = Recorded(content, accepted.written_at, lane)
+        lane = record if isinstance(record, LaneRecord) else None
+        part = record if isinstance(record, PartRecord) else None
+        self.recorded[key] = Recorded(content, accepted.written_at, lane, part)
 
     def must_write(self, key: bytes, content: bytes, lane: LaneRecord | None, now: float) -> bool:
         """Whether the log does not already say this; attempt counts alone wait until they are old."""
@@ -75,6 +83,17 @@ class Store:
             return now - known.written_at >= SOFT_AGE
         return True
 
+    def must_write_part(self, part: PartRecord, now: float, exact: bool = False) -> bool:
+        """Whether the log's partition record says something else; `exact`: be it only that the commit has moved on."""
+        key = self.part_key()
+        known = self.recorded.get(key)
+        if known is None or known.part is None or key in self.unknown:
+            return True
+        if part == known.part:
+            return False
+        only_moved = part._replace(committed=known.part.committed) == known.part
+        return exact or not only_moved or now - known.written_at >= MIRROR_AGE
+
     def knows_beyond(self, key: bytes, target: Position) -> bool:
         """Whether a lane's record says of events from the target on that they are settled: who starts there needs it.
 
@@ -85,7 +104,8 @@ class Store:
 
     def may_drop(self, lane: Lane | None, recorded: LaneRecord, target: Position, feed: Position, durable: int) -> bool:
         """R2: a lane's record goes only when the lane is attached, its head is at or past the target, nothing in the
-        record is pending, and the recorded position is not past what is acknowledged as durable (`durable`)."""
+        record is pending, and neither its position nor its horizon is past what is acknowledged as durable (`durable`):
+        who started there would send again what the record says is settled."""
         if lane is None:
             return recorded.head <= start_of(durable)
         if not lane.attached or lane.orphan_since is not None or lane.head(feed) < target:
@@ -93,7 +113,7 @@ class Store:
         still = {delivery.id for delivery in lane.pending}
         if any(one.id in still for one in recorded.pending) or lane.missing or lane.needed:
             return False
-        return recorded.head <= start_of(durable)
+        return max(recorded.head, recorded.horizon) <= start_of(durable)
 
     def compose(self, contents: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes | None]]:
         """Stamp the contents of one write; every value gets the write's own sequence."""

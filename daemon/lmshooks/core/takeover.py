@@ -80,7 +80,7 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
         return
     offset = own.given
     if offset is None:
-        offset = part.committed if part else own.start
+        offset = max(part.committed if part else own.start, own.told)
     elif part and offset != part.committed and not ours:  # no commit of ours: an operator's
         context.facts.append(Skipped(own.partition, part.committed, offset))
     if offset < own.log_start:
@@ -128,7 +128,6 @@ def _read_state(
     wrong: list[Unreadable] = []
     for raw, accepted in ledger.live(own.partition):
         key = parse_key(raw)
-        lane = None
         if key is None:
             continue
         try:
@@ -141,8 +140,8 @@ def _read_state(
         elif isinstance(record, WindowRecord):
             windows[key.name] = record
         elif key.kind is not None:
-            lane = lanes[key.name, key.kind] = record
-        own.store.adopt(raw, accepted, lane)
+            lanes[key.name, key.kind] = record
+        own.store.adopt(raw, accepted, record)
     for raw, damage in ledger.damaged.items():
         key = parse_key(raw)
         if key and (key.partition == own.partition or (part and raw == roster_key(part.roster))):
