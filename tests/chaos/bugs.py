@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from lmshooks.__main__ import main
 from lmshooks.adapters import loop
-from lmshooks.core import checkpoint, sweeping
+from lmshooks.core import checkpoint, commits, sweeping
 from lmshooks.core.commands import Entry, WriteState
 from lmshooks.core.feeds import WindowFeed
 from lmshooks.core.ledger import Accepted, Ledger
@@ -31,7 +31,7 @@ def commit_before_the_state_write() -> None:
         begin(own, now, final)
         flight = own.store.flight
         if flight is not None and flight.target > own.store.acknowledged:
-            checkpoint._commit(own, flight.target, now, now, 0)
+            commits.commit(own, flight.target, now, now, 0)
 
     async def late(self: loop.Loop, write: WriteState) -> None:
         if isinstance(write.ticket, tuple):

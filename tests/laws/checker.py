@@ -24,32 +24,12 @@ from tests.laws.coverage import Coverage
 from tests.laws.endpoints import Request
 from tests.laws.logs import Fact, SourceLog, StateLog
 from tests.laws.ranges import Ranges
+from tests.laws.remembered import First, Settled
 from tests.laws.settings import cadence, gives_up, key_of, wants
 from tests.laws.violation import Violation
 
 KEPT_CHECKPOINTS = 3
 """After so many completed checkpoints that began later, something is durable (laws 6 and 9)."""
-
-
-@dataclass
-class Settled:
-    """An event of a subscription was settled in a tenure."""
-
-    instance: str
-    tenure: int
-    at: float
-
-
-@dataclass
-class First:
-    """A delivery's first attempt."""
-
-    id: str
-    members: frozenset[str]
-    instance: str
-    tenure: int
-    at: float
-    refused: bool = False
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from lmshooks.core import checkpoint, reload, sweeping, takeover
+from lmshooks.core import checkpoint, commits, reload, sweeping, takeover
 from lmshooks.core.commands import Entry, WriteState
 from lmshooks.core.context import Context
 from lmshooks.core.deliveries import Delivery
@@ -86,7 +86,7 @@ def commit_before_it_is_read_back(patch: Patch) -> None:
     def eager(own: Ownership, now: float, final: bool = False) -> None:
         begin(own, now, final)
         if own.store.flight is not None:
-            checkpoint._commit(own, own.store.flight.target, now, now, 0)
+            commits.commit(own, own.store.flight.target, now, now, 0)
 
     patch.setattr(checkpoint, "begin", eager)
 
@@ -226,7 +226,7 @@ def forget_the_last_commit(patch: Patch) -> None:
 
 
 def forget_pending_letters(patch: Patch) -> None:
-    patch.setattr(checkpoint, "PartRecord", lambda *fields: PartRecord(*fields)._replace(letters=()))
+    patch.setattr(commits, "PartRecord", lambda *fields: PartRecord(*fields)._replace(letters=()))
 
 
 # R9: what must be durable before it acts
@@ -349,28 +349,28 @@ def never_short_of_memory(patch: Patch) -> None:
 
 
 def commit_what_is_not_settled(patch: Patch) -> None:
-    patch.setattr(checkpoint, "_settled_below", lambda own, apart: own.position[0])
+    patch.setattr(commits, "settled_below", lambda own, apart: own.position[0])
 
 
 def commit_past_what_is_not_said(patch: Patch) -> None:
-    patch.setattr(checkpoint, "_all_said", lambda own, now: True)
+    patch.setattr(commits, "_all_said", lambda own: True)
 
 
 def forget_what_the_group_was_told(patch: Patch) -> None:
-    commit = checkpoint._commit
+    commit = commits.commit
 
     def forgotten(own: Ownership, target: int, begun_at: float, now: float, records: int | None) -> None:
         commit(own, target, begun_at, now, records)
         own.told = -1
 
-    patch.setattr(checkpoint, "_commit", forgotten)
+    patch.setattr(commits, "commit", forgotten)
 
 
 def begin_beside_a_commit(patch: Patch) -> None:
-    commit = checkpoint._commit
+    commit = commits.commit
 
     def forgotten(own: Ownership, target: int, begun_at: float, now: float, records: int | None) -> None:
         commit(own, target, begun_at, now, records)
         own.committing = None
 
-    patch.setattr(checkpoint, "_commit", forgotten)
+    patch.setattr(commits, "commit", forgotten)

@@ -37,7 +37,6 @@ def a_lane_takes_its_position_along_to_another_window() -> None:
     stage.feed(one)
     stage.close(one)
     stage.checkpoint(one)
-    stage.checkpoint(one)
     stage.sweep(one)
     stage.answer(one, "t")
     stage.checkpoints(one, 3)

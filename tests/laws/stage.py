@@ -241,6 +241,7 @@ class Stage:
 
     def close(self, instance: Instance, window: str = "default") -> None:
         """The window's time comes, and its end is decided; nothing of that is durable yet."""
+        self.checkpoint(instance)  # nothing else is to be written then
         schedule = self.world.versions[self.world.target].windows[window]
         self.world.now = schedule.next_close(self.world.now) + 0.001
         self.wake(instance)

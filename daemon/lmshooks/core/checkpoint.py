@@ -5,24 +5,24 @@ begin      target = the feed's read position when the checkpoint before began (R
 landed     the follower has read the write's last entry back, no other claim before it (R3): now the target is
            committed, or becomes the window's `done`
 unknown    a write that failed or timed out: all its keys are written again, whatever memory believes (R4)
-advance    between checkpoints: what the log's records do not hold back is committed without a write (decision 16)
+
+Between checkpoints `commits.advance` commits what needs no write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import floor
+from collections.abc import Mapping
 
-from lmshooks.core.commands import Commit, WriteState
-from lmshooks.core.facts import Checkpointed, Stalled, WindowClosed
+from lmshooks.core import commits
+from lmshooks.core.commands import WriteState
+from lmshooks.core.facts import Stalled, WindowClosed
 from lmshooks.core.lanes import Lane
 from lmshooks.core.live import unstash
-from lmshooks.core.ownership import METADATA, Ownership, State
+from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import Position, start_of
 from lmshooks.core.records import (
     DROPPED,
     Kind,
-    PartRecord,
     RosterEntry,
     WindowRecord,
     encode_roster,
@@ -70,49 +70,8 @@ def look(own: Ownership, now: float) -> None:
         own.context.wake_at(when)
         if not own.urgent and own.ready:
             if now >= own.advance_due:
-                advance(own, now)
+                commits.advance(own, now)
             own.context.wake_at(own.advance_due)
-
-
-def advance(own: Ownership, now: float) -> None:
-    """Commit as far as all is settled, or owed by a record that lies in the log: that costs no write."""
-    interval = own.context.limits.commit_interval
-    # Counted from the epoch, so that the commits of all partitions go out in one request.
-    own.advance_due = max((floor(now / interval) + 1) * interval, now + interval / 2)
-    store = own.store
-    if not _all_said(own, now):
-        return
-
-    def owed_by_record(lane: Lane) -> bool:
-        key = store.lane_key(lane.kind, lane.subscription.id)
-        return lane.durable and key in store.recorded and key not in store.unknown
-
-    target = _settled_below(own, owed_by_record)
-    if target > store.acknowledged:
-        _commit(own, target, now, now, None)
-
-
-def _all_said(own: Ownership, now: float) -> bool:
-    """Whether the log says of the partition itself and of its windows what a commit further on would rest on."""
-    store = own.store
-    if store.must_write_part(_part(own, own.context.roster_digest, store.acknowledged), now):
-        return False
-    keys = [window_key(own.partition, name) for name in own.windows]
-    return not any(key in store.unknown or key not in store.recorded for key in keys)
-
-
-def _settled_below(own: Ownership, apart: Callable[[Lane], bool]) -> int:
-    """The offset below which nothing is unsettled in any real-time lane but those that stand `apart`."""
-    feed = own.position
-    lowest = feed
-    for lane in own.lanes.values():
-        if lane.kind is Kind.REAL_TIME and not apart(lane):
-            lowest = min(lowest, lane.head(feed))
-    return lowest[0]
-
-
-def _part(own: Ownership, roster: str, target: int) -> PartRecord:
-    return PartRecord(roster, target, tuple(_epochs(own)), tuple(sorted(own.letters)))
 
 
 def begin(own: Ownership, now: float, final: bool = False) -> None:
@@ -134,7 +93,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     contents |= {key: recorded for _, key, recorded in wanted}
     contents |= _windows(own, ends, now)
     closings = {name: window.closing for name, window in own.windows.items() if window.closing}
-    part = _part(own, digest, target)
+    part = commits.part_of(own, digest, target)
     void = context.ledger.void.get(own.partition, {})
     for key in void:
         if key not in contents and key != store.part_key():
@@ -142,7 +101,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     if own.ready and not contents and not void and not store.must_write_part(part, now, exact=final):
         own.dirty = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
         own.clean = final
-        _reach(own, target, now, now, 0)
+        commits.reach(own, target, now, now, 0)
         return
     everything = {store.part_key(): Recorded(part.encode(), now, part=part), **contents}
     entries = store.compose((key, one.content if one else DROPPED) for key, one in everything.items())
@@ -165,7 +124,7 @@ def _target(own: Ownership) -> int:
     Never below what the group was told: whoever has settled less than that needs its record, however long it has it.
     """
     mark, feed = start_of(max(own.next_target, own.told)), own.position
-    return max(mark[0], _settled_below(own, lambda lane: needs_record(lane, mark, feed)))
+    return max(mark[0], commits.settled_below(own, lambda lane: needs_record(lane, mark, feed)))
 
 
 def _lanes(
@@ -288,17 +247,6 @@ def _head_of(wanted: tuple[Lane, bytes, Recorded]) -> Position:
     return record.head
 
 
-def _epochs(own: Ownership) -> list[tuple[int, dict[str, str]]]:
-    """The cadence epochs that anything still owed can need."""
-    if len(own.epochs) > 1:
-        lowest = min([own.position, *(lane.head(own.feed_of(lane)) for lane in own.lanes.values())])[0]
-        lowest = min([lowest, own.store.acknowledged, *(window.done for window in own.windows.values())])
-        while len(own.epochs) > 1 and own.epochs[1][0] <= lowest:
-            del own.epochs[0]
-            own.durable_epochs = max(1, own.durable_epochs - 1)
-    return [(offset, dict(overrides)) for offset, overrides in own.epochs]
-
-
 def _tombstones(own: Ownership, writing: dict[bytes, Recorded | None], now: float) -> list[bytes]:
     """Keys whose `dropped` value is older than the compaction lag: a real tombstone may follow."""
     lag = own.context.limits.compaction_lag
@@ -360,34 +308,4 @@ def landed(own: Ownership, offset: int, now: float) -> None:
             own.to_send[lane] = None
     own.clean = flight.final
     store.written = offset
-    _reach(own, flight.target, flight.begun_at, now, len(flight.contents))
-
-
-def _reach(own: Ownership, target: int, begun_at: float, now: float, records: int) -> None:
-    """All that the target leaves behind is durable: commit it, if the group does not know it yet."""
-    if target > own.store.acknowledged:
-        _commit(own, target, begun_at, now, records)
-    else:
-        own.context.facts.append(Checkpointed(own.partition, records, target, now - begun_at))
-
-
-def _commit(own: Ownership, target: int, begun_at: float, now: float, records: int | None) -> None:
-    """`records`: how many the checkpoint wrote; None where it is none (`advance`)."""
-    ticket = (own, own.tenure, begun_at, records)
-    own.committing = now
-    own.told = max(own.told, target)
-    own.context.wake_at(now + own.context.limits.write_timeout)
-    own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{own.store.written}"))
-
-
-def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
-    """The group's answer to a commit; a commit that failed is made again by the next checkpoint."""
-    own.committing = None
-    if not ok:
-        own.dirty = True
-        own.context.facts.append(Stalled(own.partition, "commit"))
-        return
-    own.store.acknowledged = max(own.store.acknowledged, commit.offset)
-    _, _, begun_at, records = commit.ticket
-    if records is not None:
-        own.context.facts.append(Checkpointed(own.partition, records, commit.offset, now - begun_at))
+    commits.reach(own, flight.target, flight.begun_at, now, len(flight.contents))

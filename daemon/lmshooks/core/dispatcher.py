@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from lmshooks.core import checkpoint, letters, live, sweeping, takeover
+from lmshooks.core import checkpoint, commits, letters, live, sweeping, takeover
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.context import Context
@@ -204,7 +204,7 @@ class Dispatcher:
         own: Ownership = commit.ticket[0]
         tenure = commit.ticket[1]
         if self.owned.get(commit.partition) is own and own.tenure == tenure:
-            checkpoint.committed(own, commit, ok, now)
+            commits.committed(own, commit, ok, now)
         self._turn(now)
 
     def ended(self, ask: AskEnd, log_end: int, now: float) -> None:

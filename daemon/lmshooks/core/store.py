@@ -16,7 +16,7 @@ from lmshooks.core.records import Kind, LaneRecord, PartRecord, WindowRecord, co
 SOFT_AGE = 600.0
 """Seconds after which attempt counts alone are a reason to write a record again."""
 MIRROR_AGE = 10.0
-"""Seconds after which a commit that moved on is a reason to write the partition record again. The record is what remains
+"""Seconds after which a commit that moved on is a reason to write the partition record again. It is all that is left
 where the group's own offset is lost: what was settled meanwhile comes again then."""
 
 
@@ -83,16 +83,19 @@ class Store:
             return now - known.written_at >= SOFT_AGE
         return True
 
-    def must_write_part(self, part: PartRecord, now: float, exact: bool = False) -> bool:
-        """Whether the log's partition record says something else; `exact`: be it only that the commit has moved on."""
-        key = self.part_key()
-        known = self.recorded.get(key)
-        if known is None or known.part is None or key in self.unknown:
+    def part_differs(self, part: PartRecord) -> bool:
+        """Whether the log's partition record says something else, be the commit where it may."""
+        known = self.recorded.get(self.part_key())
+        if known is None or known.part is None or self.part_key() in self.unknown:
             return True
-        if part == known.part:
-            return False
-        only_moved = part._replace(committed=known.part.committed) == known.part
-        return exact or not only_moved or now - known.written_at >= MIRROR_AGE
+        return part._replace(committed=known.part.committed) != known.part
+
+    def must_write_part(self, part: PartRecord, now: float, exact: bool) -> bool:
+        """Whether it is to be written; that only the commit has moved on waits until it is old, unless `exact`."""
+        if self.part_differs(part):
+            return True
+        known = self.recorded[self.part_key()]
+        return part != known.part and (exact or now - known.written_at >= MIRROR_AGE)
 
     def knows_beyond(self, key: bytes, target: Position) -> bool:
         """Whether a lane's record says of events from the target on that they are settled: who starts there needs it.
