@@ -78,6 +78,8 @@ class Ownership:
         self.back_off = 1.0
         self.streams_made = count(1)
         self.held = False
+        self.before = -1
+        """The tenure that another claim ended."""
         self.told = -1
         """The highest offset that a commit was ordered for, in whatever tenure: unanswered, it may yet land (R4)."""
         self.unreadable: frozenset[bytes] = frozenset()
@@ -139,6 +141,7 @@ class Ownership:
         self.context.facts.append(Superseded(self.partition, self.tenure))
         releasing = self.state is State.RELEASING
         self.forget()
+        self.before = self.tenure
         self._reset()
         if self.given is not None:  # what the group said once is old by now: the mirror knows, where there is one
             self.start = self.given

@@ -80,7 +80,9 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
         return
     offset = own.given
     if offset is None:
-        offset = max(part.committed if part else own.start, own.told)
+        offset = part.committed if part else own.start
+        if own.store.part_tenure == own.before:  # nobody else has begun meanwhile: all that was told still holds
+            offset = max(offset, own.told)
     elif part and offset != part.committed and not ours:  # no commit of ours: an operator's
         context.facts.append(Skipped(own.partition, part.committed, offset))
     if offset < own.log_start:
@@ -137,6 +139,7 @@ def _read_state(
             continue
         if isinstance(record, PartRecord):
             part = record
+            own.store.part_tenure = accepted.tenure
         elif isinstance(record, WindowRecord):
             windows[key.name] = record
         elif key.kind is not None:
