@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from lmshooks.cli.embedded import BrokerError
 from tests.chaos.answering import Mood
 from tests.chaos.instances import Instance
 from tests.chaos.proxy import Weather
@@ -269,7 +270,21 @@ class Faults:
         try:
             await self._some(1, 6)
         finally:
-            await asyncio.to_thread(cluster.start, node)
+            await self._started(node)
+
+    async def _started(self, node: int | None) -> None:
+        """Again where a broker does not come up: a machine that is busy may be too slow for it once."""
+        cluster = self.world.cluster
+        assert cluster is not None
+        for _ in range(3):
+            try:
+                await asyncio.to_thread(cluster.start, node)
+            except BrokerError as why:
+                print(f"a broker did not start, again: {why}", flush=True)
+                await asyncio.to_thread(cluster.kill, node)
+            else:
+                return
+        raise BrokerError("a broker did not start in three times")
 
     async def broker_asleep(self, _: str) -> None:
         """SIGSTOP of one broker: its sockets stay open."""
@@ -290,7 +305,7 @@ class Faults:
         try:
             await self._some(1, 6)
         finally:
-            await asyncio.to_thread(cluster.start)
+            await self._started(None)
 
     # what is written
 

@@ -128,6 +128,7 @@ def lines(numbers: dict[str, Any]) -> Iterator[str]:
     repeated = sum(numbers["repeated"].values())
     own = sum(count for cause, count in numbers["repeated"].items() if WHOSE[Cause(cause)] == "the daemon's own")
     faults = sum(one["count"] for one in numbers["faults"].values())
+    least = min((one["count"] for one in numbers["faults"].values()), default=0)
     settled = numbers["settled_seconds"]
     yield from (
         "# What lmshooks loses, repeats and disorders under faults",
@@ -149,7 +150,7 @@ def lines(numbers: dict[str, Any]) -> Iterator[str]:
         "|---|---|",
         f"| events in the log | {numbers['events']:,} and {numbers['malformed']:,} malformed records |",
         f"| deliveries (an event to a subscription) | {numbers['deliveries']:,} in {numbers['requests']:,} requests |",
-        f"| faults | {faults} of {len(numbers['faults'])} kinds |",
+        f"| faults | {faults:,} of {len(numbers['faults'])} kinds, each {least} times at least |",
         f"| times a partition was taken over | {numbers['takeovers']} |",
         f"| repeated deliveries | {repeated:,} ({_share(repeated, numbers)}); of these by the daemon's own doing "
         f"{own:,} ({_share(own, numbers)}) |",
@@ -205,6 +206,9 @@ def lines(numbers: dict[str, Any]) -> Iterator[str]:
     yield from (
         "",
         "## Memory and delay, with the faults",
+        "",
+        "The rows below each picture are when something was done: to instances (with their files, clocks and state",
+        "topic), to brokers and the network before them, to listeners and theirs. Opened by itself, a mark tells what.",
         "",
         "![memory](faults-memory.svg)",
         "",

@@ -69,7 +69,7 @@ class Way(StrEnum):
     BROKERS = "brokers away"
     STOPPED = "owner stopped in order"
     HANDED = "handed over, as another came or went or a partition was added"
-    NOTHING = "nothing was done"
+    NOTHING = "nothing was done: the instances' first joining, or the group by itself"
 
 
 @dataclass

@@ -161,7 +161,7 @@ class World:
 
     def check(self) -> None:
         """Raises what ended a part of the harness that was to go on: a history with a hole proves nothing."""
-        for task in self._tasks:
+        for task in (*self._tasks, *filter(None, [self._load])):
             if task.done() and not task.cancelled():
                 task.result()
                 raise AssertionError(f"{task.get_coro()} ended")
