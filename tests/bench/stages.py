@@ -31,7 +31,7 @@ MACHINE = {
     "sweep": ("core.sweeping:board", "core.sweeping:read", "core.sweeping:pump"),
     "report": ("adapters.reporting:Reporter.report",),
 }  # fmt: skip
-"""Stage -> the functions of the package that are its own."""
+"""Stage -> the functions that are its own; those of the package by their place in it."""
 
 
 class Stages:
@@ -70,7 +70,8 @@ class Stages:
 
     def _wrap(self, stage: str, name: str) -> None:
         module, _, path = name.partition(":")
-        holder: Any = importlib.import_module(f"lmshooks.{module}")
+        ours = module.startswith(("core.", "adapters."))
+        holder: Any = importlib.import_module(f"lmshooks.{module}" if ours else module)
         *owners, last = path.split(".")
         for owner in owners:
             holder = getattr(holder, owner)
@@ -78,7 +79,9 @@ class Stages:
         wrapped = self.charging(stage, original)
         holders = [holder]
         if not owners:  # who imported the function by name has it too
-            holders = [one for key, one in sys.modules.items() if key.startswith(("lmshooks.", "tests.bench."))]
+            holders = [
+                one for key, one in sys.modules.items() if key.startswith(("lmshooks.", "tests.bench.", "__main__"))
+            ]
         for one in holders:
             for attribute, value in list(vars(one).items()):
                 if value is original:
