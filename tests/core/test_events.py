@@ -179,6 +179,7 @@ def test_nothing_raises_and_nothing_that_is_not_json_passes(junk: bytes, at: int
         (b'{"accountId":1,"events":[],"events":[' + EVENT + b"]}", "two members events, expected one"),
         (b'{"accountId":1,"accountId":2,"events":[' + EVENT + b"]}", "two members accountId, expected one"),
         (b'{"accountId":1,"account\\u0049d":2,' + EVENT[1:], "two members accountId, expected one"),
+        (b'{"accountId":1,"accountId":2,' + EVENT[1:], "two members accountId, expected one"),
         (b'{"accountId":1,"eventId":"x",' + EVENT[1:], "two members eventId, expected one"),
         (b'{"accountId":1,"event\\u004eame":"x",' + EVENT[1:], "two members eventName, expected one"),
     ],

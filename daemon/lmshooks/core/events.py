@@ -187,10 +187,14 @@ def _canonical(value: bytes, comma: int, opening: bytes) -> list[_Span] | None:
     else:
         raw = opening + value[comma:].rstrip(_SPACE)
         try:
-            event = _loads(raw)
+            _, event = span = _seen(raw)
         except JSONDecodeError:
             return None
-        return None if "accountId" in event or "events" in event else [(raw, event)]
+        if type(event) is Plain:  # then a name is spelt one way only
+            another = b'"accountId"' in raw or b'"events"' in raw
+        else:
+            another = "accountId" in event or "events" in event
+        return None if another else [span]
     if value.endswith(b"}]}"):
         raw = value[start:-2]
     else:
