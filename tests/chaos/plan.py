@@ -18,6 +18,8 @@ AT_ONCE = 4
 ROUND = 30.0
 """Seconds of faults, then a pause: recovery is measured in it."""
 PAUSE = 6.0
+LONG = 15.0
+"""Seconds a pause waits for the faults of its round: a rolling restart while brokers are away may take a minute."""
 TRIED = 6
 """Of the rarest kinds, how many are looked at for one that may begin now."""
 
@@ -49,7 +51,7 @@ class Plan:
                     self._begin()
                     await asyncio.sleep(self.rng.uniform(0.3, 2.5))
                     self._collect()
-                await self._over()
+                await self._over(LONG)
                 await asyncio.sleep(PAUSE)
         finally:
             dying.cancel()
@@ -106,9 +108,11 @@ class Plan:
             self._running.discard(task)
             task.result()
 
-    async def _over(self) -> None:
-        await asyncio.gather(*self._running)
-        self._running.clear()
+    async def _over(self, timeout: float | None = None) -> None:
+        """Until what goes on is over, but for what takes longer than so many seconds."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout)
+            self._collect()
 
 
 async def half_dead(world: World, busy: Container[str] = ()) -> None:
