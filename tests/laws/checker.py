@@ -267,14 +267,18 @@ class Checker:
         if settled is None or settled.tenure > request.tenure:
             return
         passed = self._passed(settled.instance, fact.partition, settled.tenure, settled.at)
-        mirror, lost_at = self.forgotten.get(fact.partition, (0, -1.0))
-        if settled.at < lost_at and fact.position[0] >= mirror:
+        if self._forgotten_since(settled.at, fact):
             return
         if settled.tenure == request.tenure or passed >= self.kept:
             raise Violation(
                 "9", f"{request.post.subscription_id} is sent {fact.id} {fact.position} again by {request.instance}, "
                 f"settled in tenure {settled.tenure} by {settled.instance}, {passed} checkpoints ago"
             )  # fmt: skip
+
+    def _forgotten_since(self, moment: float, fact: Fact) -> bool:
+        """Whether the group's offset was lost after that, and the partition record's lay before the event."""
+        mirror, lost_at = self.forgotten.get(fact.partition, (0, -1.0))
+        return moment < lost_at and fact.position[0] >= mirror
 
     def _passed(self, instance: str, partition: Partition, tenure: int, moment: float) -> int:
         return sum(began > moment for began in self.checkpoints.get((instance, partition, tenure), ()))
@@ -295,6 +299,7 @@ class Checker:
             firm = before.tenure == fresh.tenure
             firm = firm or self._passed(before.instance, partition, before.tenure, before.at) >= self.kept
             cut = any(self.expired(self.facts[member]) for member in before.members)
+            cut = cut or self._forgotten_since(before.at, fact)
             if firm and name not in self.reset and not cut and not (before.refused and members < before.members):
                 raise Violation("6", f"{name}: {fact.id} was in {set(before.members)}, now in {set(members)}")
             self.firsts[name, fact.id] = fresh

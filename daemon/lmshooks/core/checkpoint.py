@@ -123,7 +123,7 @@ def _target(own: Ownership) -> int:
 
     Never below what the group was told: whoever has settled less than that needs its record, however long it has it.
     """
-    mark, feed = start_of(max(own.next_target, own.told)), own.position
+    mark, feed = min(start_of(max(own.next_target, own.told)), own.position), own.position
     return max(mark[0], commits.settled_below(own, lambda lane: needs_record(lane, mark, feed)))
 
 
@@ -238,7 +238,7 @@ def _cut(
     }
     del wanted[most:]
     own.urgent = True
-    return max(target, own.told), unsaid
+    return max(target, min(own.told, own.position[0])), unsaid
 
 
 def _head_of(wanted: tuple[Lane, bytes, Recorded]) -> Position:

@@ -80,8 +80,8 @@ class Ownership:
         self.held = False
         self.before = -1
         """The tenure that another claim ended."""
-        self.told = -1
-        """The highest offset that a commit was ordered for, in whatever tenure: unanswered, it may yet land (R4)."""
+        self.told = -1 if committed is None else committed
+        """The highest offset that the group is known to hold, or that a commit was ordered for: it may yet land (R4)."""
         self.unreadable: frozenset[bytes] = frozenset()
         """The keys whose records hold the partition."""
         self._reset()

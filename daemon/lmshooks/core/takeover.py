@@ -81,7 +81,7 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
     offset = own.given
     if offset is None:
         offset = part.committed if part else own.start
-        if own.store.part_tenure == own.before:  # nobody else has begun meanwhile: all that was told still holds
+        if own.store.part_tenure <= own.before:  # nobody else has begun meanwhile: what was known then still holds
             offset = max(offset, own.told)
     elif part and offset != part.committed and not ours:  # no commit of ours: an operator's
         context.facts.append(Skipped(own.partition, part.committed, offset))
