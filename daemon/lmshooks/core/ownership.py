@@ -81,7 +81,7 @@ class Ownership:
         self.before = -1
         """The tenure that another claim ended."""
         self.told = -1 if committed is None else committed
-        """The highest offset that the group is known to hold, or that a commit was ordered for: it may yet land (R4)."""
+        """The highest offset that the group held at first, or that a commit was ordered for: it may yet land (R4)."""
         self.unreadable: frozenset[bytes] = frozenset()
         """The keys whose records hold the partition."""
         self._reset()
