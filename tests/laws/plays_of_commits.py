@@ -1,4 +1,4 @@
-"""Commits between checkpoints: what breaks without each of their conditions (decision 17)?"""
+"""Commits between checkpoints: what breaks without each of their conditions (decision 18)?"""
 
 from __future__ import annotations
 

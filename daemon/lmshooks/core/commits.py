@@ -1,7 +1,7 @@
 """How far may the group's offset go? Commits, and the partition record that mirrors them.
 
 A checkpoint commits what its write has made durable. Between checkpoints `advance` commits what needs no write: as far
-as all is settled, or owed by a record that lies in the log already (decision 17).
+as all is settled, or owed by a record that lies in the log already (decision 18).
 """
 
 from __future__ import annotations
