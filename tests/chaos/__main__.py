@@ -27,7 +27,7 @@ from tests.chaos.report import Run, written
 from tests.chaos.world import Setting, World
 from tests.kafka.brokers import ROOT, ApacheKafka
 
-SETTLE = 300.0
+SETTLE = 600.0
 """Seconds in which all must be delivered once the faults are over."""
 
 
