@@ -290,14 +290,16 @@ def look_at_windows(own: Ownership, now: float) -> None:
             continue
         if window.asked_at is not None and now - window.asked_at < own.context.limits.write_timeout:
             continue
-        last = schedule.last_close(now)
+        last, coming = schedule.last_close(now), schedule.next_close(now)
+        if window.closed_at > coming:  # a clock that was ahead closed it; ours counts now
+            window.closed_at = last
         if last > window.closed_at and window.closing is None and own.state is State.RUNNING:
             window.asked_at = now
             own.context.commands.append(AskEnd((own.tenure, "window", window.name), own.partition))
             own.context.wake_at(now + own.context.limits.write_timeout)
             continue
-        window.next_look = schedule.next_close(now)
-        own.context.wake_at(window.next_look)
+        window.next_look = coming
+        own.context.wake_at(coming)
 
 
 def close(own: Ownership, window: WindowFeed, end: int, now: float) -> None:
