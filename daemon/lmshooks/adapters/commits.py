@@ -18,6 +18,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, connected_admin, describe, reading_options
+from lmshooks.adapters.parsed_records import as_parsed
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def member(settings: KafkaSettings) -> AIOKafkaConsumer:
     """The consumer of a member of the group; not started, and not subscribed yet."""
     return AIOKafkaConsumer(
         **(reading_options(settings) | {"request_timeout_ms": int(max(settings.request_timeout, _JOIN) * 1000)}),
+        value_deserializer=as_parsed,
         group_id=settings.group_id,
         group_instance_id=settings.instance_id,
         session_timeout_ms=int(settings.session_timeout * 1000),

@@ -19,12 +19,13 @@ import time
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from lmshooks.adapters.commits import MAX_RECORDS, Commits, beginnings, member
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe
 from lmshooks.adapters.watchdog import STALL, Feed, Watchdog, mended
+from lmshooks.core.events import Record
 from lmshooks.core.positions import Partition
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,7 @@ class Sink(Protocol):
     def on_lost(self, partitions: Sequence[Partition]) -> None:
         """They are gone already."""
 
-    def on_records(
-        self, partition: Partition, records: Sequence[ConsumerRecord[bytes, bytes]], next_offset: int, log_end: int
-    ) -> None:
+    def on_records(self, partition: Partition, records: Sequence[Record], next_offset: int, log_end: int) -> None:
         """Records in order; none where only the position moved."""
 
     def on_expired(self, partition: Partition, log_start: int) -> int:
@@ -256,9 +255,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             if answer:
                 await asyncio.sleep(0)
 
-    async def _hand_over(
-        self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[ConsumerRecord[bytes, bytes]]
-    ) -> None:
+    async def _hand_over(self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[Record]) -> None:
         feed = self._feeds.get(tp)
         if feed is None or self._stopping:
             return

@@ -11,10 +11,12 @@ import logging
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe, reading_options
+from lmshooks.adapters.parsed_records import as_parsed
+from lmshooks.core.events import Record
 from lmshooks.core.positions import Partition
 
 log = logging.getLogger(__name__)
@@ -29,7 +31,7 @@ _REST = 1.0
 class Chunk(NamedTuple):
     """What one read gave."""
 
-    records: Sequence[ConsumerRecord[bytes, bytes]]
+    records: Sequence[Record]
     next_offset: int
     """Where reading goes on: past gaps, and never past the end that was asked for."""
 
@@ -128,7 +130,7 @@ class Sweeper:
     async def _place(self, reader: _Reader, tp: TopicPartition, offset: int) -> AIOKafkaConsumer:
         consumer = reader.consumer
         if consumer is None:
-            consumer = AIOKafkaConsumer(**reading_options(self._settings))
+            consumer = AIOKafkaConsumer(**reading_options(self._settings), value_deserializer=as_parsed)
             reader.consumer, reader.tp = consumer, None
             await consumer.start()
         if reader.tp != tp:
