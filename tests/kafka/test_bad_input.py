@@ -28,7 +28,7 @@ def one(identity: bytes, data: bytes = b"") -> bytes:
 
 REFUSED = {
     b'{"accountId":1,"events":[{' + EVENT % (b"s1", b'"a":"\\ud800"') + b"}]}": "not JSON",
-    one(b"h1", b'"a":1e999'): "not JSON",
+    one(b"h1", b'"a":1e999,"b":"\\\\"'): "not JSON",
     one(b"n1", b'"a":NaN'): "not JSON",
     b'{"accountId":1,"accountId":2,' + EVENT % (b"d1", b"") + b"}": "two members accountId",
     b'{"accountId":1,"events":[{"eventId":"other",' + EVENT % (b"d2", b"") + b"}]}": "two members eventId",
@@ -40,6 +40,7 @@ REFUSED = {
 }
 CARRIED = {
     "big number": one(b"c1", b'"a":123456789012345678901234567890,"b":1.0,"c":-0'),
+    "a number beyond a double": one(b"c6", b'"a":1e999'),
     "deep": one(b"c2", b'"a":' + b"[" * 500 + b"]" * 500),
     "twice the same member in data": one(b"c3", b'"a":1,"a":2'),
     "2 MB": one(b"c4", b'"a":"' + b"x" * 2_000_000 + b'"'),
