@@ -144,6 +144,17 @@ class Lane:
         self.queued += 1
         self.queued_bytes += len(event.raw)
 
+    def take_all(self, events: list[Event], size: int, key: str) -> bool:
+        """Append events of one key, of `size` bytes in all, if there is room for all of them; whether there was."""
+        subscription = self.subscription
+        queued, queued_bytes = self.queued + len(events), self.queued_bytes + size
+        if self.failures or queued > subscription.queue_events or queued_bytes > subscription.queue_bytes:
+            return False
+        self.take(events[0], key)
+        self.waiting[key].extend(events[1:])
+        self.queued, self.queued_bytes = queued, queued_bytes
+        return True
+
     def retake(self, event: Event, key: str) -> bool:
         """Take an event below the horizon if it is one of those still owed or pending; whether it was."""
         position = event.position

@@ -12,9 +12,9 @@ from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import start_of
 from lmshooks.core.records import Kind
-from lmshooks.core.subscriptions import Order
+from lmshooks.core.subscriptions import Order, Subscription
 
-TOGETHER = 64
+TOGETHER = 256
 """Records that are parsed before their events are handed out: few, so that what was parsed is still near."""
 
 
@@ -49,48 +49,96 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
 
 
 def _hand_out(own: Ownership, parsed: list[Event]) -> int:
-    match, remembered = own.context.index.match, own.context.index.remembered
-    lanes, to_send, exact = own.lanes, own.to_send, own.exact
+    """Each event to the lanes that it concerns; how many deliveries of an event that makes.
+
+    In runs of one account, if it can be: nobody else's order can tell. Not so where a lane stands of all accounts, or
+    one that waits for single positions.
+    """
+    context = own.context
+    match, remembered = context.index.match, context.index.remembered
     kinds = own.cadences if len(own.epochs) == 1 else {}
-    taken = matched = 0
+    alone = bool(own.exact) or context.index.of_every_account
+    matched = 0
+    runs: dict[str, tuple[tuple[Subscription, ...], list[Event]]] = {}
     for event in parsed:
-        fields = None
-        position, account, _, name, _, raw, _ = event
-        if exact:
-            for lane in exact.pop(position, ()):
-                if lane.alive and lane.attached and lane.retake(event, key_in(lane, event)):
-                    taken += len(raw)
-                    to_send[lane] = None
+        account, name = event[1], event[3]
+        if own.exact:
+            _retake(own, event)
         subscriptions = remembered.get((account, name))
         if subscriptions is None:
             subscriptions = match(account, name)
         if not subscriptions or (kinds.get(name) or own.kind_of(event)) is not Kind.REAL_TIME:
             continue
-        for subscription in subscriptions:
-            if subscription.filter is not None:
-                fields = fields or event.fields()
-                if not subscription.filter(fields):
-                    continue
-            matched += 1
-            found = lanes.get((subscription.id, Kind.REAL_TIME))
-            if found is None:
-                if skips(subscription):
-                    continue
-                found = own.make(subscription.id, Kind.REAL_TIME, position)
-            elif not found.attached or position < found.next or position < found.horizon:
-                continue
-            if found.blocked:
-                if skips(subscription):
-                    continue
-                own.detach(found, position, "blocked")
-            elif found.full:
-                own.detach(found, position, "full")
-            else:
-                found.take(event, key_in(found, event) if subscription.order is Order.LEARNER else account)
-                taken += len(raw)
-                to_send[found] = None
-    own.context.memory += taken
+        run = runs.get(account)
+        if run is not None and run[0] is subscriptions and not alone:
+            run[1].append(event)
+            continue
+        if run is not None:
+            matched += _give(own, *run)
+        runs[account] = (subscriptions, [event])
+        if alone:
+            matched += _give(own, *runs.pop(account))
+    return matched + sum([_give(own, *run) for run in runs.values()])
+
+
+def _retake(own: Ownership, event: Event) -> None:
+    for lane in own.exact.pop(event.position, ()):
+        if lane.alive and lane.attached and lane.retake(event, key_in(lane, event)):
+            own.context.memory += len(event.raw)
+            own.to_send[lane] = None
+
+
+def _give(own: Ownership, subscriptions: tuple[Subscription, ...], events: list[Event]) -> int:
+    """Events of one account, in order, to all of these; how many deliveries of an event that makes."""
+    first, account, size = events[0].position, events[0].account, sum([len(event.raw) for event in events])
+    matched = 0
+    singly: list[Subscription] = []
+    for subscription in subscriptions:
+        lane = own.lanes.get((subscription.id, Kind.REAL_TIME))
+        if (
+            lane is not None
+            and lane.attached
+            and not lane.blocked
+            and first >= lane.next
+            and first >= lane.horizon
+            and subscription.filter is None
+            and subscription.order is not Order.LEARNER
+            and lane.take_all(events, size, account)
+        ):
+            own.to_send[lane] = None
+            own.context.memory += size
+            matched += len(events)
+        else:
+            singly.append(subscription)
+    filtered = any(one.filter is not None for one in singly)
+    for event in events if singly else ():
+        fields = event.fields() if filtered else {}
+        for subscription in singly:
+            if subscription.filter is None or subscription.filter(fields):
+                matched += 1
+                _offer(own, subscription, event)
     return matched
+
+
+def _offer(own: Ownership, subscription: Subscription, event: Event) -> None:
+    """One event to the lane of one subscription; who has no room is left behind."""
+    position = event.position
+    lane = own.lanes.get((subscription.id, Kind.REAL_TIME))
+    if lane is None:
+        if skips(subscription):
+            return
+        lane = own.make(subscription.id, Kind.REAL_TIME, position)
+    elif not lane.attached or position < lane.next or position < lane.horizon:
+        return
+    if lane.blocked:
+        if not skips(subscription):
+            own.detach(lane, position, "blocked")
+    elif lane.full:
+        own.detach(lane, position, "full")
+    else:
+        lane.take(event, key_in(lane, event))
+        own.context.memory += len(event.raw)
+        own.to_send[lane] = None
 
 
 def unstash(own: Ownership, now: float) -> None:

@@ -58,7 +58,7 @@ class _Names:
 class Index:
     """The subscriptions, by account and event name. It never changes: a reload makes another."""
 
-    __slots__ = ("_accounts", "_every", "remembered")
+    __slots__ = ("_accounts", "_every", "_same", "of_every_account", "remembered")
 
     REMEMBERED = 50_000
     """Answers, at most. Beyond that all are forgotten: rare, cheaper and fairer than bookkeeping on every event."""
@@ -68,6 +68,7 @@ class Index:
         self._every = _Names()
         self.remembered: dict[tuple[str, str], tuple[Subscription, ...]] = {}
         """(account, name) -> what `match` answered."""
+        self._same: dict[tuple[int, ...], tuple[Subscription, ...]] = {}
         for ranked in enumerate(subscriptions):
             account = ranked[1].account
             if account == EVERY_ACCOUNT:
@@ -77,11 +78,13 @@ class Index:
             if names is None:
                 names = self._accounts[account] = _Names()
             names.add(ranked)
+        self.of_every_account = bool(self._every.exact or self._every.globs)
+        """Whether any subscription names all accounts."""
 
     def match(self, account: str, name: str) -> tuple[Subscription, ...]:
         """Every subscription, active or not, that names the account (or all) and the event; filters not applied.
 
-        In the order in which they were given, each once.
+        In the order in which they were given, each once; equal answers are one object.
         """
         key = (account, name)
         known = self.remembered.get(key)
@@ -91,8 +94,10 @@ class Index:
             if names is not None:
                 names.find(name, found)
             self._every.find(name, found)
-            known = tuple(found[place] for place in sorted(found))
+            places = tuple(sorted(found))
             if len(self.remembered) >= self.REMEMBERED:
                 self.remembered.clear()
+                self._same.clear()
+            known = self._same.setdefault(places, tuple(found[place] for place in places))
             self.remembered[key] = known
         return known
