@@ -58,8 +58,8 @@ def test_a_run_is_what_its_events_are(seed: int) -> None:
     drivers = [Waiting(*subscriptions()) for _ in range(2)]
     drivers[1].machine.context.index.of_every_account = True  # so says one that hands out one by one
     rng = random.Random(seed)
-    log = records(rng, 60)
-    sizes = [rng.randrange(1, 30) for _ in range(60)]
+    log = records(rng, 200)
+    sizes = [rng.randrange(1, 60) for _ in range(200)]
     begin = 0
     for size in sizes:
         end = min(begin + size, len(log))
