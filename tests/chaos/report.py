@@ -7,7 +7,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,8 @@ class Run:
 
     def save(self, folder: Path) -> None:
         """Beside the histories, so that they can be judged again."""
-        (folder / "run.json").write_text(json.dumps(asdict(self)))
+        # `asdict` makes a Counter anew, of its pairs.
+        (folder / "run.json").write_text(json.dumps(asdict(replace(self, exits=dict(self.exits)))))
 
     @classmethod
     def load(cls, folder: Path) -> Run:

@@ -1,0 +1,14 @@
+"""What a run knows beside its histories outlives it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from tests.chaos.report import Run
+
+
+def test_a_run_is_kept_with_why_its_instances_ended(tmp_path: Path) -> None:
+    run = Run(11, 60.0, 3100.0, "make chaos", 108.0, Counter({"refused to start": 22, "status 1": 1}))
+    run.save(tmp_path)
+    assert Run.load(tmp_path) == run
