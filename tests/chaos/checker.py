@@ -192,10 +192,11 @@ class Checker:
             before = self.seen[sub.tried[number]]
             if before.id == taken.id or before.status in REFUSED:
                 continue
-            claim = self.state.claim_before(partition, taken.at)
+            tried = sub.bodies[before.id][1]
+            ended = self.state.claim_after(partition, tried)  # what its tenure had not written down, no later one knows
             if before.sender == taken.sender and not self.state.claimed_between(partition, before.at, taken.at):
                 self.wrong(Wrong.REGROUPED, f"{what}: event {number} was in {before.id} at {before.at:.3f}")
-            elif claim and sub.bodies[before.id][1] < claim.since and not 200 <= before.status < 300:
+            elif ended and tried < ended.since and not 200 <= before.status < 300:
                 self.wrong(Wrong.REGROUPED, f"{what}: event {number} was in {before.id} long before the take-over")
             return
 
@@ -302,8 +303,8 @@ class Checker:
             else:
                 self.judgement.repeated[Cause.TAKEN_OVER] += 1
                 self._repeats[partition, ended.offset] += 1
-            if unheard or before.at >= ended.since or claim.at <= before.at:
-                return  # the last: a zombie sent it meanwhile; whether it still might is asked in `owner`
+            if unheard or before.at >= ended.since or claim.at <= before.at or self.superseded(partition, before):
+                return  # the last two: a zombie sent it; whether it still might is asked in `owner`
             if not self.windowed(number) and self.committed(partition, ended.at) <= self.log.offset[number]:
                 return  # written, but the group did not confirm the commit: no checkpoint was completed
         else:
@@ -313,6 +314,11 @@ class Checker:
             f"{sub.name} got event {number} of partition {partition} at {before.at:.3f} ({before.id}, {before.sender}) "
             f"and at {taken.at:.3f} ({taken.id}, {taken.sender}); claim {self.state.claim_after(partition, before.at)}",
         )
+
+    def superseded(self, partition: int, seen: Seen) -> bool:
+        """Whether another's claim stood when it was sent: its sender had not read it yet, and settled nothing."""
+        claim = self.state.claim_before(partition, seen.at)
+        return claim is not None and self.blame.claimed_by.get(claim.by, seen.sender) != seen.sender
 
     def committed(self, partition: int, at: float) -> int:
         """What the group was last seen to have committed at a time; -1: nothing was."""
