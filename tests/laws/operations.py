@@ -316,6 +316,7 @@ def bury(world: World, instance: Instance, faults: bool) -> bool:
 def step_clock(world: World) -> None:
     """The clock of an instance, or of the next one to start, is set ahead or back."""
     world.checker.ranges.one_clock = False
+    world.checker.ranges.windows.clear()
     world.skew = world.rng.choice((0.0, 0.0, -30.0, 30.0))
     if world.running:
         instance = world.rng.choice(world.running)
