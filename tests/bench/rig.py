@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import itertools
 import json
 import os
 import subprocess
@@ -76,7 +77,7 @@ class Rig:
         self.pictures = Path(".cache/bench")
         """The folder for what is drawn."""
         self._topics: dict[tuple[Any, ...], str] = {}
-        self._made = 0
+        self._numbers = itertools.count(1)  # also those of a rig beside: no two groups have one name
 
     async def topic(
         self, events: int = 0, accounts: int = ACCOUNTS, size: int = 600, partitions: int = PARTITIONS
@@ -85,8 +86,7 @@ class Rig:
         asked = (events, accounts, size, partitions)
         if events and asked in self._topics:
             return self._topics[asked]
-        self._made += 1
-        name = await create_topic(self.kafka, f"bench-{self._made}", partitions)
+        name = await create_topic(self.kafka, f"bench-{next(self._numbers)}", partitions)
         await fill(self.kafka, name, events, accounts, size)
         self._topics[asked] = name
         return name
@@ -142,14 +142,14 @@ class Rig:
 
     def make(self, topic: str, subscriptions: list[dict[str, Any]], **more: Any) -> Daemon:
         """A daemon that is not started yet; `kafka` among `more` adds to its section of that name."""
-        self._made += 1
-        one = f"{topic}.{self._made}"
+        number = next(self._numbers)
+        one = f"{topic}.{number}"
         kafka = {
             "bootstrap_servers": self.kafka, "topics": [topic], "group_id": one, "replication_factor": 1,
             "state_topic": f"{one}.state", "dead_letter_topic": f"{one}.dead", "instance_id": "one",
             **more.pop("kafka", {}),
         }  # fmt: skip
-        made = Daemon(self.folder / str(self._made), kafka, [], **more)
+        made = Daemon(self.folder / str(number), kafka, [], **more)
         # One entry a line, as JSON is YAML too: the writer of YAML takes seconds for ten thousand.
         lines = ",\n".join(json.dumps(one) for one in subscriptions)
         (made.folder / "subscriptions" / "all.yaml").write_text(f'{{"subscriptions": [\n{lines}\n]}}\n')
