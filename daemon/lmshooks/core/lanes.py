@@ -85,12 +85,6 @@ class Lane:
         """Whether nothing that is known of is owed."""
         return not (self.queued or self.pending or self.missing)
 
-    def key_of(self, event: Event, learner: object) -> str:
-        """Within what is this event's order kept?"""
-        if self.subscription.order is Order.LEARNER:
-            return f"{event.account}\0{learner}"
-        return event.account
-
     @property
     def full(self) -> bool:
         """Whether no further event is taken in; a failing lane holds one delivery's worth."""

@@ -153,6 +153,5 @@ def unstash(own: Ownership, now: float) -> None:
 def key_in(lane: Lane, event: Event) -> str:
     """Within what does a lane keep this event's order? Taken apart only where it is the learner."""
     if lane.subscription.order is Order.LEARNER:
-        data = event.fields()["data"]
-        return lane.key_of(event, data.get("userId"))
+        return f"{event.account}\0{event.fields()['data'].get('userId')}"
     return event.account
