@@ -60,8 +60,6 @@ class Store:
         self.flight: Flight | None = None
         self.acknowledged = committed
         """The group's committed offset, as acknowledged."""
-        self.part_tenure = -2
-        """Who wrote the partition record that was found; none yet."""
         self.written = tenure
         """The state topic's offset of the last write that landed; before the first, the claim's."""
 

@@ -81,7 +81,8 @@ def take_over(own: Ownership, tenure: int, now: float) -> None:
     offset = own.given
     if offset is None:
         offset = part.committed if part else own.start
-        if own.store.part_tenure <= own.before:  # nobody else has begun meanwhile: what was known then still holds
+        begun = context.ledger.values.get(own.partition, {}).get(own.store.part_key())
+        if begun is None or begun.tenure <= own.before:  # nobody else has meanwhile: what was known then still holds
             offset = max(offset, own.told)
     elif part and offset != part.committed and not ours:  # no commit of ours: an operator's
         context.facts.append(Skipped(own.partition, part.committed, offset))
@@ -139,7 +140,6 @@ def _read_state(
             continue
         if isinstance(record, PartRecord):
             part = record
-            own.store.part_tenure = accepted.tenure
         elif isinstance(record, WindowRecord):
             windows[key.name] = record
         elif key.kind is not None:
