@@ -115,6 +115,8 @@ class Bounds(Section):
     """State records in one checkpoint, at most."""
     write_timeout: Annotated[float, duration()] = _LIMITS.write_timeout
     """When a write to Kafka that was not confirmed counts as unknown."""
+    unconfirmed: Annotated[float, duration()] = _LIMITS.unconfirmed
+    """How long a partition's posts go on while Kafka confirms no write and no commit of it."""
     compaction_lag: Annotated[float, duration()] = _LIMITS.compaction_lag
     """The state topic's min.compaction.lag.ms; longer than a partition may go without an owner."""
     pending_letters: Annotated[int, whole()] = _LIMITS.pending_letters

@@ -115,6 +115,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         tuple(lane for lane, _, _ in wanted), len(own.epochs), now, final and whole,
     )  # fmt: skip
     context.commands.append(write)
+    own.ordered(now)
     context.wake_at(now + context.limits.write_timeout)
 
 

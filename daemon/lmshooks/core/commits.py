@@ -77,6 +77,7 @@ def reach(own: Ownership, target: int, begun_at: float, now: float, records: int
     if target > own.store.acknowledged:
         commit(own, target, begun_at, now, records)
     else:
+        own.confirmed()
         own.context.facts.append(Checkpointed(own.partition, records, target, now - begun_at))
 
 
@@ -84,6 +85,7 @@ def commit(own: Ownership, target: int, begun_at: float, now: float, records: in
     """Order it. `records`: how many the checkpoint wrote; None where it is none (`advance`)."""
     ticket = (own, own.tenure, begun_at, records)
     own.committing = now
+    own.ordered(now)
     own.told = max(own.told, target)
     own.context.wake_at(now + own.context.limits.write_timeout)
     own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{own.store.written}"))
@@ -96,6 +98,7 @@ def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
         own.dirty = True
         own.context.facts.append(Stalled(own.partition, "commit"))
         return
+    own.confirmed()
     own.store.acknowledged = max(own.store.acknowledged, commit.offset)
     _, _, begun_at, records = commit.ticket
     if records is not None:

@@ -115,6 +115,8 @@ class Ownership:
         """When what needs no write is committed next."""
         self.committing: float | None = None
         """When the commit was ordered that is not answered yet."""
+        self.unconfirmed_since: float | None = None
+        """When the write or commit was ordered since which none was confirmed."""
         self.look_due = 0.0
         self.hurried = False
         self.clean = False
@@ -316,6 +318,25 @@ class Ownership:
         self.epochs.append((max(offset, self.position[0], stashed), self.context.overrides))
         self.cadences.clear()
         self.dirty = self.urgent = True
+
+    def ordered(self, now: float) -> None:
+        """A write or a commit is under way: until one is confirmed, what is settled meanwhile may have to go out again."""
+        if self.unconfirmed_since is None:
+            self.unconfirmed_since = now
+
+    def confirmed(self) -> None:
+        """Kafka confirms again."""
+        self.unconfirmed_since = None
+
+    def unconfirmed(self, now: float) -> bool:
+        """Whether Kafka has confirmed nothing for too long: all that went out now would come again in other hands."""
+        return self.unconfirmed_since is not None and now - self.unconfirmed_since > self.context.limits.unconfirmed
+
+    def may_post(self, now: float) -> bool:
+        """R6: nothing while another's claim may have gone unseen. Who slept, or was cut off, reads the state topic first."""
+        if not self.ready or self.state is not State.RUNNING or now - self.context.known_at > self.context.silence:
+            return False
+        return not self.unconfirmed(now)
 
     def hold(self, held: bool) -> None:
         """Stop, or go on with, the live feed."""

@@ -37,7 +37,7 @@ def picture(dispatcher: Dispatcher, now: float) -> Stats:
         )
     return Stats(
         tuple(_subscription(dispatcher, name, lanes.get(name, []), now) for name in told),
-        tuple(_partition(own) for own in dispatcher.owned.values()),
+        tuple(_partition(own, now) for own in dispatcher.owned.values()),
         tuple(windows),
         len(context.configuration.subscriptions),
         context.configuration.version,
@@ -96,11 +96,11 @@ def _subscription(
     )
 
 
-def _partition(own: Ownership) -> PartitionStats:
+def _partition(own: Ownership, now: float) -> PartitionStats:
     state = own.state.value
     if state == "running" and not own.ready:
         state = "starting"
-    elif state == "running" and own.held:
+    elif state == "running" and (own.held or own.unconfirmed(now)):
         state = "held"
     return PartitionStats(
         own.partition, state, own.tenure, own.position[0], own.store.acknowledged, own.log_end, len(own.sweeps),

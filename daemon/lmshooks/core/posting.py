@@ -13,7 +13,7 @@ from lmshooks.core.deliveries import Delivery
 from lmshooks.core.events import LetterReason
 from lmshooks.core.facts import Attempted, Stalled
 from lmshooks.core.lanes import PROBATION, Lane
-from lmshooks.core.ownership import Ownership, State
+from lmshooks.core.ownership import Ownership
 from lmshooks.core.records import Kind
 from lmshooks.core.retrying import Outcome, Verdict, judge, refused, wait_before
 
@@ -128,20 +128,17 @@ class Posting:
         )  # fmt: skip
 
     def send(self, own: Ownership, now: float) -> None:
-        """Post what may go out, while there are permits.
-
-        R6: nothing while another's claim may have gone unseen. Who slept, or was cut off, reads the state topic first.
-        """
-        if not own.ready or own.state is not State.RUNNING or now - self.context.known_at > self.context.silence:
+        """Post what may go out, while there are permits."""
+        if not own.may_post(now):
             return
-        for lane, owner in self._fed():
+        for lane, owner in self._fed(now):
             self._send_lane(owner, lane, now)
         while own.to_send:
             lane, _ = own.to_send.popitem()
             if lane.alive:
                 self._send_lane(own, lane, now)
 
-    def _fed(self) -> list[tuple[Lane, Ownership]]:
+    def _fed(self, now: float) -> list[tuple[Lane, Ownership]]:
         """Starved lanes for which there are permits now, taken out of the queues."""
         limits = self.context.limits
         fed: list[tuple[Lane, Ownership]] = []
@@ -152,9 +149,11 @@ class Posting:
             while queue and free > 0:
                 lane = next(iter(queue))
                 owner = queue.pop(lane)
-                if lane.alive and owner.state is State.RUNNING:
+                if lane.alive and owner.may_post(now):
                     fed.append((lane, owner))
                     free -= 1
+                elif lane.alive:
+                    owner.to_send[lane] = None
         return fed
 
     def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
