@@ -77,7 +77,7 @@ class Instance:
             cadences=version.cadences(),
             drain_timeout="4s",
             limits={"subscriptions_per_account": 10},
-            orphan_grace="1d",  # clocks are set an hour ahead, and a rolling restart may take a subscription out for long
+            orphan_grace="1d",  # by clocks that are set an hour ahead
         )
         self.daemon.subscribe([one.entry(self._urls[one.id], self.sender) for one in version.specs if one.present])
 

@@ -14,10 +14,13 @@ from tests.chaos.histories import Faulted
 from tests.chaos.world import World
 
 AT_ONCE = 4
-"""Faults that go on at one time, at most."""
-ROUND = 30.0
-"""Seconds of faults, then a pause: recovery is measured in it."""
+"""Faults that go on at one time, at most, where they are mixed."""
+MIXED = 45.0
+"""Seconds of mixed faults, then a pause."""
+ALONE = 25.0
+"""Seconds of faults one after the other, each with a pause of its own."""
 PAUSE = 6.0
+"""Seconds in which a recovery is seen undisturbed."""
 LONG = 15.0
 """Seconds a pause waits for the faults of its round: a rolling restart while brokers are away may take a minute."""
 TRIED = 6
@@ -33,7 +36,8 @@ class Plan:
         self.rng = random.Random(f"{world.setting.seed}/plan")
         self.faults = Faults(world, random.Random(f"{world.setting.seed}/faults"))
         self.faults.kinds = [kind for kind in self.faults.kinds if only in kind.name]
-        self.done: Counter[str] = Counter()
+        self.done: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        """By kind: how often it was begun among others, and alone."""
         self._say = say
         self._busy: set[str] = set()
         self._running: set[asyncio.Task[None]] = set()
@@ -45,19 +49,31 @@ class Plan:
         dying = asyncio.create_task(half_dead(self.world, self._busy))
         try:
             while time.monotonic() - self._began < seconds:
-                self.world.check()
-                end = time.monotonic() + ROUND
-                while time.monotonic() < min(end, self._began + seconds):
-                    self._begin()
-                    await asyncio.sleep(self.rng.uniform(0.3, 2.5))
-                    self._collect()
-                await self._over(LONG)
-                await asyncio.sleep(PAUSE)
+                await self._round(False, min(MIXED, self._left(seconds)))
+                await self._round(True, min(ALONE, self._left(seconds)))
         finally:
             dying.cancel()
             await self._over()
             await self.world.listeners["half-dead"].set(None)
         await self.faults.heal()
+
+    def _left(self, seconds: float) -> float:
+        return self._began + seconds - time.monotonic()
+
+    async def _round(self, alone: bool, seconds: float) -> None:
+        """Faults for so many seconds, and until they are over."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.world.check()
+            self._begin(alone)
+            if alone:
+                await self._over(LONG)
+                await asyncio.sleep(PAUSE)
+            else:
+                await asyncio.sleep(self.rng.uniform(0.3, 2.5))
+                self._collect()
+        await self._over(LONG)
+        await asyncio.sleep(0.0 if alone else PAUSE)
 
     async def do(self, name: str, target: str) -> None:
         """One fault, by its name, from beginning to end."""
@@ -67,16 +83,18 @@ class Plan:
         """A fault that ends now."""
         self.world.book.write(Faulted(began, time.time(), kind, target))
 
-    def _begin(self) -> None:
-        if len(self._running) >= AT_ONCE:
+    def _begin(self, alone: bool) -> None:
+        if len(self._running) >= (1 if alone else AT_ONCE):
             return
-        order = sorted(self.faults.kinds, key=lambda kind: (self.done[kind.name], self.rng.random()))
+        done = self.done[alone]
+        order = sorted(self.faults.kinds, key=lambda kind: (done[kind.name], self.rng.random()))
         if self.rng.random() < 0.25:
             self.rng.shuffle(order)
         for kind in order[:TRIED]:
             target = self.faults.target(kind)
             held = self._free(kind, target)
             if held:
+                done[kind.name] += 1
                 self._start(kind, target, held)
                 return
 
@@ -90,7 +108,6 @@ class Plan:
 
     def _start(self, kind: Kind, target: str, held: str) -> None:
         self._busy.add(held)
-        self.done[kind.name] += 1
         self._running.add(asyncio.create_task(self._do(kind, target, held)))
 
     async def _do(self, kind: Kind, target: str, held: str) -> None:

@@ -320,7 +320,7 @@ class Ownership:
         self.dirty = self.urgent = True
 
     def ordered(self, now: float) -> None:
-        """A write or a commit is under way: until one is confirmed, what is settled meanwhile may have to go out again."""
+        """A write or a commit is under way: until one is confirmed, what is settled may have to go out again."""
         if self.unconfirmed_since is None:
             self.unconfirmed_since = now
 
@@ -333,7 +333,8 @@ class Ownership:
         return self.unconfirmed_since is not None and now - self.unconfirmed_since > self.context.limits.unconfirmed
 
     def may_post(self, now: float) -> bool:
-        """R6: nothing while another's claim may have gone unseen. Who slept, or was cut off, reads the state topic first."""
+        """Not while another's claim may have gone unseen (R6: who slept, or was cut off, reads the state topic first);
+        nor where Kafka does not confirm what is settled (decision 19)."""
         if not self.ready or self.state is not State.RUNNING or now - self.context.known_at > self.context.silence:
             return False
         return not self.unconfirmed(now)
