@@ -31,6 +31,8 @@ from tests.chaos.verdicts import Cause, Judgement, Wrong
 REFUSED = (400, 413, 415, 422)
 TOLD_LATE = 1.0
 """Seconds that an answer may be on its way before it counts as late."""
+HEARD = 0.25
+"""Seconds in which an answer is heard that nothing disturbs: what was done later is no excuse for its repetition."""
 TWO_OWNERS = 10.0
 """Seconds after another's claim in which an instance may not know of it: its session, and a request under way."""
 WAKING = 4.0
@@ -297,7 +299,7 @@ class Checker:
             if (
                 not before.told
                 or before.ended - before.at > TIMEOUT - TOLD_LATE
-                or self.blame.unheard(before.at - TOLD_LATE, before.at + TIMEOUT, sub.name, before.sender)
+                or self.blame.unheard(before.at - HEARD, before.ended + HEARD, sub.name, before.sender)
             ):
                 self.judgement.repeated[Cause.UNANSWERED] += 1
             else:

@@ -59,7 +59,7 @@ def test_limits_reach_the_machine_and_the_lanes(folder: Folder) -> None:
     assert loaded.daemon.limits == Limits(
         posts=100, failing_posts=10, memory=32 * 2**20, event_bytes=500_000, checkpoint_interval=90.0,
         commit_interval=0.2, checkpoint_events=10, checkpoint_pause=0.02, checkpoint_records=20, write_timeout=2.5,
-        unconfirmed=0.5, pending_letters=3, compaction_lag=172_800.0,
+        unconfirmed=0.25, pending_letters=3, compaction_lag=172_800.0,
     )  # fmt: skip
     one = loaded.configuration.subscriptions["paused"]
     assert (one.queue_events, one.queue_bytes) == (50, 2**20)

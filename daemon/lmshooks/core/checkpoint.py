@@ -284,6 +284,7 @@ def landed(own: Ownership, offset: int, now: float) -> None:
     store.landed(flight)
     store.flight = None
     own.ready = True
+    own.confirmed()
     own.back_off = 1.0
     for lane in flight.lives:
         if lane.alive and not lane.durable:

@@ -77,7 +77,6 @@ def reach(own: Ownership, target: int, begun_at: float, now: float, records: int
     if target > own.store.acknowledged:
         commit(own, target, begun_at, now, records)
     else:
-        own.confirmed()
         own.context.facts.append(Checkpointed(own.partition, records, target, now - begun_at))
 
 

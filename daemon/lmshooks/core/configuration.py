@@ -52,7 +52,7 @@ class Limits:
     """Seconds between checkpoints when little happens."""
     commit_interval: float = 0.1
     """Seconds between commits of what needs no checkpoint: all before it is settled, or owed by a record."""
-    unconfirmed: float = 1.0
+    unconfirmed: float = 0.5
     """Seconds for which posts go on while no state write and no commit is confirmed."""
     checkpoint_events: int = 500
     """Settled events after which a checkpoint begins sooner."""
