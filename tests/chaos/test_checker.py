@@ -217,6 +217,19 @@ def test_what_was_cut_off_is_not_put_down_to_the_take_over() -> None:
     assert judgement.changes == {Way.NOTHING: [0]}
 
 
+@pytest.mark.parametrize(("after", "cause"), [(0.1, Cause.UNANSWERED), (1.0, Cause.TAKEN_OVER)])
+def test_what_was_done_to_a_listener_later_excuses_no_repetition(after: float, cause: Cause) -> None:
+    again = FOUR._replace(at=BEGAN + 6.6, ended=BEGAN + 6.7, sender="b.1")
+    judgement = judge(
+        without(FOUR, FOUR, again)(CLEAN)._replace(
+            recorded=[*CLEAN.recorded, AGAIN._replace(at=BEGAN + 6, offset=9)],
+            lived=[Lived(BEGAN, "a.1", "host-1"), Lived(BEGAN, "b.1", "host-2")],
+            faulted=[Faulted(FOUR.ended + after, BEGAN + 6, "listener 500", FOUR.subscription)],
+        )
+    )
+    assert judgement.repeated == {cause: 1}
+
+
 def test_a_take_over_explains_a_repetition_and_another_grouping() -> None:
     again = [taken(4, [1], sender="b.1"), taken(4.1, [2], sender="b.1")]
     judgement = judge(
