@@ -21,6 +21,8 @@ from tests.chaos.measures import quantile
 RATES = (500, 5000, 20_000)
 WARM = 2.0
 """Seconds."""
+ENOUGH = 8000
+"""Events of a run, at least: the worst hundredth of fewer is a few dozen, which one pause of the machine decides."""
 SHARES = {"median": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
 
@@ -42,7 +44,7 @@ async def late(rig: Rig, sender: Sender, topic: str, rate: int, of: int = ACCOUN
         await rig.arrived(of)  # it takes part in the group
         listening.take()
         with Others([*rig.broker, listening.pid, pid]) as others:
-            seconds = math.ceil(WARM + rig.scale.seconds)
+            seconds = math.ceil(WARM + max(rig.scale.seconds, ENOUGH / rate))
             command = [sys.executable, "-m", "tests.bench.filling", rig.kafka, topic, *map(str, (rate, seconds))]
             producer = subprocess.Popen([*command, str(ACCOUNTS), "600"])
             try:
