@@ -61,17 +61,17 @@ def test_what_is_below_the_level_is_not_said(capsys: pytest.CaptureFixture[str])
 
 def test_a_library_is_heard_from_warning_up_in_the_same_form(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("debug", "json")
-    logging.getLogger("aiokafka.consumer").info("chatter")
-    logging.getLogger("aiokafka.consumer").error("no broker at %s", "b1")
+    logging.getLogger("watchfiles.main").info("chatter")
+    logging.getLogger("watchfiles.main").error("cannot watch %s", "config")
     (line,) = lines(capsys)
-    assert (line["event"], line["logger"], line["said"]) == ("library.said", "aiokafka.consumer", "no broker at b1")
+    assert (line["event"], line["logger"], line["said"]) == ("library.said", "watchfiles.main", "cannot watch config")
     assert line["level"] == "error"
 
 
 def test_a_library_that_repeats_itself_is_heard_once(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("info", "json")
     for number in range(50):
-        logging.getLogger("aiokafka.client").error("topic %s not found", number)
+        logging.getLogger("watchfiles.main").error("no such file: %s", number)
     assert len(lines(capsys)) == 1
 
 

@@ -180,7 +180,10 @@ async def closed(client: AIOKafkaConsumer | AIOKafkaProducer, timeout: float = 5
 
 
 class _OutageFilter(logging.Filter):
-    """Lets each of aiokafka's messages through once a minute, and none below WARNING."""
+    """Lets each of aiokafka's messages through once a minute, none below WARNING, and none as more than that.
+
+    What it could not do is tried again, by it or by us; where that does not help, our own lines say so.
+    """
 
     def __init__(self, every: float = 60.0) -> None:
         super().__init__()
@@ -199,7 +202,19 @@ class _OutageFilter(logging.Filter):
         if len(self._seen) >= 1000:
             self._seen.clear()
         self._seen[key] = now
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         return True
+
+
+class _AbandonedFilter(logging.Filter):
+    """Drops what asyncio says of aiokafka's requests that failed when nobody waited for them any more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, KafkaError) and "never retrieved" in record.getMessage())
+
+
+_abandoned = _AbandonedFilter()
 
 
 def quiet_aiokafka(every: float = 60.0) -> None:
@@ -208,6 +223,7 @@ def quiet_aiokafka(every: float = 60.0) -> None:
     Its loggers are module loggers below `aiokafka`; a filter of the parent does not see its children's records, so
     the filter is put on each.
     """
+    logging.getLogger("asyncio").addFilter(_abandoned)
     quiet = _OutageFilter(every)
     names = [name for name in logging.root.manager.loggerDict if name == "aiokafka" or name.startswith("aiokafka.")]
     for name in names:
