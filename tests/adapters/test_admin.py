@@ -178,7 +178,7 @@ def test_a_failure_that_was_no_answer_is_not_called_one() -> None:
 
 def test_a_held_partition_is_wrong_before_any_subscription() -> None:
     told = picture(stats((subscription(failing_since=1.0),), (partition(0), partition(1, state="held"))), WELL, NOW)
-    assert told["summary"].startswith("lms.events/1: state writes are not confirmed (and 1 more)")
+    assert told["summary"].startswith("lms.events/1: Kafka confirms no write and no commit (and 1 more)")
 
 
 def test_a_daemon_that_is_not_well_says_that_before_all_else() -> None:

@@ -170,7 +170,7 @@ def _count(number: int, what: str) -> str:
 _PARTITION_ADVICE = {
     "lost": (WRONG, "the state topic ends before what was committed", "see LmshooksStateLost in docs/operations.md"),
     "unreadable": (WRONG, "a state record of it cannot be read", "see LmshooksStateUnreadable in docs/operations.md"),
-    "held": (WRONG, "state writes are not confirmed", "look at Kafka; work goes on by itself when it is back"),
+    "held": (WRONG, "Kafka confirms no write and no commit", "look at Kafka; work goes on by itself when it is back"),
     "claiming": (NOTE, "its claim is not read back yet", ""),
     "starting": (NOTE, "it is being taken over", ""),
     "releasing": (NOTE, "it is being given back", ""),

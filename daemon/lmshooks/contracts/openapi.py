@@ -198,7 +198,7 @@ def _partition() -> Schema:
             "name": _TEXT("`topic/number`."),
             "topic": _TEXT(""),
             "number": _COUNT(""),
-            "state": _one_of(states, "Held: state writes are not confirmed; lost: the state topic lost what it held."),
+            "state": _one_of(states, "Held: no write or commit is confirmed; lost: the state topic lost what it held."),
             "severity": _SEVERITY,
             "why": _TEXT("What is the matter, in words; empty when nothing is."),
             "advice": _TEXT("What to do about it; empty when nothing is to be done."),
