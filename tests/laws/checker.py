@@ -59,6 +59,8 @@ class Checker:
     """(subscription, partition, kind) -> the offset of the first POST."""
     reset: set[str] = field(default_factory=set)
     """Subscriptions that an operator ever retired without backlog, or removed for good."""
+    ended: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """When a subscription was given up: the lives of its lanes ended then."""
     beginnings: dict[Partition, int] = field(default_factory=dict)
     """Where the group first began in a partition."""
     letter_floor: dict[Partition, int] = field(default_factory=dict)
@@ -67,7 +69,8 @@ class Checker:
     checkpoints: dict[tuple[str, Partition, int], list[float]] = field(default_factory=lambda: defaultdict(list))
     accepted: dict[tuple[str, str], int] = field(default_factory=dict)
     """(subscription, event id) -> how many times."""
-    latest: dict[tuple[str, Partition, str, str], Position] = field(default_factory=dict)
+    latest: dict[tuple[str, Partition, str, str], tuple[Position, int]] = field(default_factory=dict)
+    """The furthest first delivery of a key, and the life of the lane that posted it."""
     settled: dict[tuple[str, str], Settled] = field(default_factory=dict)
     ever_settled: set[tuple[str, str]] = field(default_factory=set)
     """Also what an operator's move has put up for sending again."""
@@ -108,15 +111,16 @@ class Checker:
             if subscription not in self.used[name]:
                 self.used[name].append(subscription)
             if gives_up(subscription):
-                self.give_up(name)
+                self.give_up(name, now)
         known = {name for version in self.versions for name in version.subscriptions}
         for name in known - configuration.subscriptions.keys():
             if configuration.orphan_grace < 1e6:
-                self.give_up(name)
+                self.give_up(name, now)
 
-    def give_up(self, name: str) -> None:
+    def give_up(self, name: str, now: float) -> None:
         """An operator's act: nothing is promised until the subscription is established again."""
         self.reset.add(name)
+        self.ended[name].append(now)
         for key in [key for key in self.floors if key[0] == name]:
             del self.floors[key]
 
@@ -158,7 +162,8 @@ class Checker:
                 shapes = self.used[fact.subscription_id]
                 loaded = self.applied[instance][0]
                 if fact.subscription_id not in loaded.subscriptions and loaded.orphan_grace < 1e6:
-                    self.give_up(fact.subscription_id)  # the files without it were in use for longer than the grace
+                    # The files without it were in use for longer than the grace.
+                    self.give_up(fact.subscription_id, began)
                 if fact.subscription_id not in self.reset and not any(gives_up(one) for one in shapes):
                     raise Violation("1", f"given up without an operator's act: {fact}")
             case said.Expired():
@@ -324,9 +329,12 @@ class Checker:
             if shape.order is Order.NONE or skipped or self.expired(fact):  # nobody sends that before the others now
                 continue
             lane = (name, fact.partition, kind, key_of(shape, fact))
-            if self.latest.get(lane, (-1, 0)) > fact.position:
-                raise Violation("2", f"{name}: {fact.id} {fact.position} first comes after {self.latest[lane]}")
-            self.latest[lane] = fact.position
+            life = sum(moment <= request.posted_at for moment in self.ended[name])
+            furthest, its_life = self.latest.get(lane, ((-1, 0), 0))
+            if furthest < fact.position:
+                self.latest[lane] = fact.position, life
+            elif life >= its_life:  # what a life posted that was given up meanwhile may arrive among a later one's
+                raise Violation("2", f"{name}: {fact.id} {fact.position} first comes after {furthest}")
 
     def answered(self, request: Request, now: float) -> None:
         """The instance learns of the answer at this moment."""
