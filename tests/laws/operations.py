@@ -124,12 +124,13 @@ def resume(world: World, name: str | None = None) -> None:
 
 
 def commit(world: World, instance: Instance, faults: bool) -> bool:
-    """A commit is applied, or not, or its answer is lost; one of an instance that lost the partition is refused."""
+    """A commit is applied, or not, or its answer is lost; the group refuses one of an assignment that is over."""
     if not instance.commits:
         return False
     asked = instance.commits.pop(0)
     luck = world.rng.random() if faults else 1.0
-    applied = world.owner[asked.partition] is instance and luck >= 0.08
+    over = instance.machine.owned.get(asked.partition) not in (None, asked.ticket[0])
+    applied = world.owner[asked.partition] is instance and not over and luck >= 0.08
     if applied:
         world.commit(asked)
     ok = applied and luck >= 0.16

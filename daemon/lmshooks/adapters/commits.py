@@ -88,6 +88,19 @@ class Commits:
                     if not answer.done():
                         answer.set_result(done and tp in mine)
 
+    def drop(self) -> None:
+        """The partitions are given back: what is still asked for is not committed any more, and answered so.
+
+        aiokafka makes a commit again and again while the coordinator is away, each time as the member that it is by
+        then. One that outlived its assignment would so get past the group's generation, which is there to refuse it.
+        """
+        if self._committer is not None:
+            self._committer.cancel()
+        asked, self._asked = self._asked, {}
+        for _, answer in asked.values():
+            if not answer.done():
+                answer.set_result(False)
+
     async def committed(self, tps: list[TopicPartition]) -> dict[TopicPartition, tuple[int | None, str]]:
         """Offset (None: never committed) and metadata of each. Raises what aiokafka raises."""
         try:

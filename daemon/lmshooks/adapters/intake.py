@@ -335,6 +335,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def _lose(self, tps: Sequence[TopicPartition]) -> None:
         gone = [tp for tp in tps if self._feeds.pop(tp, None) is not None]
         self._recount()
+        self._commits.drop()
         if gone:
             self._sink.on_lost([Partition(*tp) for tp in gone])
 
