@@ -24,12 +24,9 @@ from tests.laws.coverage import Coverage
 from tests.laws.endpoints import Request
 from tests.laws.logs import Fact, SourceLog, StateLog
 from tests.laws.ranges import Ranges
-from tests.laws.remembered import First, Settled
+from tests.laws.remembered import Checkpoints, First, Settled
 from tests.laws.settings import cadence, gives_up, key_of, wants
 from tests.laws.violation import Violation
-
-KEPT_CHECKPOINTS = 3
-"""After so many completed checkpoints that began later, something is durable (laws 6 and 9)."""
 
 
 @dataclass
@@ -51,8 +48,6 @@ class Checker:
     plain: bool = True
     """Only the first version was ever in use."""
     earliest: bool = True
-    kept: int = KEPT_CHECKPOINTS
-    """After so many checkpoints, something is durable: more where one has not room for all records."""
     floors: dict[tuple[str, Partition], int] = field(default_factory=dict)
     """(subscription, partition) -> everything that matches from this offset on is owed."""
     begun: dict[tuple[str, Partition, str], int] = field(default_factory=dict)
@@ -66,7 +61,7 @@ class Checker:
     letter_floor: dict[Partition, int] = field(default_factory=dict)
     tenures: dict[tuple[str, Partition], int] = field(default_factory=dict)
     owners: dict[tuple[Partition, int], str] = field(default_factory=dict)
-    checkpoints: dict[tuple[str, Partition, int], list[float]] = field(default_factory=lambda: defaultdict(list))
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
     accepted: dict[tuple[str, str], int] = field(default_factory=dict)
     """(subscription, event id) -> how many times."""
     latest: dict[tuple[str, Partition, str, str], tuple[Position, int]] = field(default_factory=dict)
@@ -186,7 +181,7 @@ class Checker:
 
     def _checkpointed(self, instance: str, fact: said.Checkpointed, began: float) -> None:
         partition = fact.partition
-        self.checkpoints[instance, partition, self.tenures[instance, partition]].append(began)
+        self.checkpoints.completed(instance, partition, self.tenures[instance, partition], began)
         from_start = self.plain and self.earliest
         end = self.beginnings[partition] if from_start else self.sources[partition].end
         self.letter_floor.setdefault(partition, end)
@@ -271,10 +266,10 @@ class Checker:
         settled = self.settled.get((request.post.subscription_id, fact.id))
         if settled is None or settled.tenure > request.tenure:
             return
-        passed = self._passed(settled.instance, fact.partition, settled.tenure, settled.at)
+        passed = self.checkpoints.since(settled, fact.partition)
         if self._forgotten_since(settled.at, fact):
             return
-        if settled.tenure == request.tenure or passed >= self.kept:
+        if settled.tenure == request.tenure or passed >= self.checkpoints.kept:
             raise Violation(
                 "9", f"{request.post.subscription_id} is sent {fact.id} {fact.position} again by {request.instance}, "
                 f"settled in tenure {settled.tenure} by {settled.instance}, {passed} checkpoints ago"
@@ -285,8 +280,12 @@ class Checker:
         mirror, lost_at = self.forgotten.get(fact.partition, (0, -1.0))
         return moment < lost_at and fact.position[0] >= mirror
 
-    def _passed(self, instance: str, partition: Partition, tenure: int, moment: float) -> int:
-        return sum(began > moment for began in self.checkpoints.get((instance, partition, tenure), ()))
+    def _settled_soon(self, before: First, request: Request) -> bool:
+        """Law 9: all of it was settled, and soon after the tenure ended: for the next one these are new events."""
+        partition = request.facts[0].partition
+        settled = [self.settled.get((request.post.subscription_id, member)) for member in before.members]
+        earlier = [one for one in settled if one is not None and one.tenure < request.tenure]
+        return earlier == settled and not any(self.checkpoints.tell(one, partition) for one in earlier)
 
     def _same_group(self, request: Request) -> None:
         """Law 6: what was attempted is grouped again as it was."""
@@ -301,10 +300,9 @@ class Checker:
             if before is None or before.id == fresh.id:
                 self.firsts.setdefault((name, fact.id), fresh)
                 continue
-            firm = before.tenure == fresh.tenure
-            firm = firm or self._passed(before.instance, partition, before.tenure, before.at) >= self.kept
+            firm = before.tenure == fresh.tenure or self.checkpoints.tell(before, partition)
             cut = any(self.expired(self.facts[member]) for member in before.members)
-            cut = cut or self._forgotten_since(before.at, fact)
+            cut = cut or self._forgotten_since(before.at, fact) or self._settled_soon(before, request)
             if firm and name not in self.reset and not cut and not (before.refused and members < before.members):
                 raise Violation("6", f"{name}: {fact.id} was in {set(before.members)}, now in {set(members)}")
             self.firsts[name, fact.id] = fresh

@@ -118,7 +118,7 @@ class World:
         )  # fmt: skip
         self.checker = Checker(self.versions, self.sources, self.state)
         if bounds.records < Bounds.records:  # as many more as a checkpoint's records need writes
-            self.checker.kept *= 10
+            self.checker.checkpoints.kept *= 10
         self.steps = 0
 
     def trace(self, text: str) -> None:
