@@ -100,6 +100,10 @@ def versions() -> dict[str, str]:
     return {"Python": platform.python_version(), "Apache Kafka": kafka[1] if kafka else "?", **packages}
 
 
+REMARKS = "\n## What to make of it\n"
+"""Where the part of the page begins that is written by hand."""
+
+
 def written(run: Run, checker: Checker, book: Book, folder: Path) -> str:
     """Write the four files; returns the Markdown."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -120,8 +124,15 @@ def written(run: Run, checker: Checker, book: Book, folder: Path) -> str:
         (folder / name).write_text(text)
     (folder / "faults.json").write_text(json.dumps(numbers, indent=1) + "\n")
     text = "\n".join(lines(numbers)) + "\n"
-    (folder / "faults.md").write_text(text)
+    page = folder / "faults.md"
+    page.write_text(text + remarks(page))
     return text
+
+
+def remarks(page: Path) -> str:
+    """What somebody wrote below an earlier report: it stays, to be looked at again."""
+    _, heading, said = (page.read_text() if page.exists() else "").partition(REMARKS)
+    return heading + said
 
 
 def lines(numbers: dict[str, Any]) -> Iterator[str]:
