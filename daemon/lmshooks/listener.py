@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 from aiohttp import web
 
+from lmshooks.core.keys import VerifyingKey
 from lmshooks.core.signing import Unverified, verify
 
 
@@ -49,7 +50,7 @@ class Received(NamedTuple):
     """Names in any case."""
     body: bytes
     verified: bool | None
-    """Whether the signature holds; None where the listener has no secret."""
+    """Whether the signature holds; None where the listener has no key."""
     problem: str | None
     """Why it does not hold."""
     status: int | None
@@ -93,8 +94,9 @@ class Counts:
 class Listener:
     """An HTTP server on one address. `async with`, or `start()` and `close()`.
 
-    `answers` may be changed at any time; as a function it chooses by request. With `secrets`, a request whose signature
-    does not hold is answered with 401. `port` 0 takes a free one; `port` and `url` tell which.
+    `answers` may be changed at any time; as a function it chooses by request. With `secrets` (or public
+    keys), a request whose signature does not hold is answered with 401. `port` 0 takes a free one; `port` and `url`
+    tell which.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Listener:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
-        secrets: Sequence[bytes] = (),
+        secrets: Sequence[VerifyingKey] = (),
         answers: Answers | Callable[[Received], Answers] | None = None,
         on_request: Callable[[Received], None] | None = None,
         tls: ssl.SSLContext | None = None,

@@ -3,17 +3,20 @@
 import asyncio
 import socket
 import time
+from base64 import b64decode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from lmshooks import __version__
 from lmshooks.adapters.connections import BODY_CAP, DETAIL_CAP
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
+from lmshooks.core.keys import PrivateKey, parse_secret
 from lmshooks.core.retrying import Failure
-from lmshooks.core.signing import parse_secret
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
 from lmshooks.listener import Answers, Listener
 from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, Kept, answer, event_loop_policy, poster, raw, take
@@ -57,6 +60,31 @@ async def test_the_standard_webhooks_package_accepts_the_signature_of_each_secre
         assert Webhook(secret).verify(got.body, dict(got.headers)) is not None
     with pytest.raises(Exception, match="signature"):
         Webhook("whsec_" + "B" * 32).verify(got.body, dict(got.headers))
+
+
+async def test_a_secret_and_a_key_pair_sign_one_request_and_either_listener_takes_it(poster):
+    """While an owner moves from one to the other; the public key verifies with none of our code."""
+    private = PrivateKey.of(b"s" * 32)
+    signed = Endpoint("", SignatureAuth((private, parse_secret(SECRET))))
+    kept = Kept()
+    for secrets in ([private.public], [parse_secret(SECRET)], [private.public, parse_secret(OLDER)]):
+        async with Listener(on_request=kept, secrets=secrets) as listener:
+            outcome = await poster.post(replace(signed, url=listener.url), "msg_3", 1, BODY)
+        assert outcome.status == 200
+    for got in kept:
+        ours, theirs = got.headers["webhook-signature"].split(" ")
+        content = f"msg_3.{got.headers['webhook-timestamp']}.".encode() + got.body
+        Ed25519PublicKey.from_public_bytes(private.public.key).verify(b64decode(ours.removeprefix("v1a,")), content)
+        assert theirs.startswith("v1,") and Webhook(SECRET).verify(got.body, dict(got.headers)) is not None
+
+
+async def test_a_listener_with_another_public_key_refuses(poster):
+    async with Listener(secrets=[PrivateKey.of(b"x" * 32).public]) as listener:
+        outcome = await poster.post(
+            Endpoint(listener.url, SignatureAuth((PrivateKey.of(b"s" * 32), parse_secret(SECRET)))), "m", 1, BODY
+        )
+    assert (outcome.status, outcome.failure) == (401, Failure.STATUS)
+    assert "no signature matches" in outcome.detail
 
 
 async def test_a_listener_with_another_secret_refuses(poster):

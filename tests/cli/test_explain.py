@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lmshooks.cli.explain import explain
-from lmshooks.core.signing import parse_secret
+from lmshooks.core.keys import parse_secret
 from lmshooks.listener import Listener, Received
 from tests.cli.worlds import event, listening
 from tests.kafka.daemons import SECRET

@@ -15,7 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from lmshooks.cli.listen import listen
-from lmshooks.core.signing import parse_secret, sign
+from lmshooks.core.keys import parse_secret
+from lmshooks.core.signing import sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = json.dumps(

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from lmshooks.cli.secret import secret
 from lmshooks.cli.trial import test as trial
-from lmshooks.core.signing import parse_secret
+from lmshooks.core.keys import parse_secret
 from lmshooks.listener import Listener
 from tests.cli.test_explain import configure
 from tests.cli.worlds import listening

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lmshooks.cli.trial import test as trial
-from lmshooks.core.signing import parse_secret
+from lmshooks.core.keys import parse_secret
 from lmshooks.listener import Answers
 from tests.adapters.test_http_tls import Authority
 from tests.cli.test_explain import configure

@@ -12,6 +12,7 @@ from lmshooks.config import load, load_daemon
 from lmshooks.config.loading import Loaded
 from lmshooks.core.catalogue import Cadence
 from lmshooks.core.configuration import Limits
+from lmshooks.core.keys import PrivateKey, parse_secret, spelt
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Order, Resume, RetryPolicy, SignatureAuth
 
 GOOD = Path(__file__).parent / "good"
@@ -112,8 +113,28 @@ def test_secrets_come_from_the_environment_and_from_files_beside_the_configurati
     assert subscriptions["user"].endpoint.auth == BasicAuth("me", "sesame-0001")
     signed = subscriptions["signed"].endpoint.auth
     assert isinstance(signed, SignatureAuth)
-    assert [secret[:1] for secret in signed.secrets] == [b"\0", b"\x04"]
+    assert signed.secrets == tuple(map(parse_secret, KEYS.values()))
     assert subscriptions["open"].endpoint.auth is None
+
+
+def test_secrets_and_private_keys_stand_in_one_list(folder: Folder) -> None:
+    environ = ENVIRON | {"PRIVATE_KEY": spelt(PrivateKey.of(b"a" * 32))}
+    loaded = folder.load("subscriptions-key-pair", environ=environ)
+    paired, both = (each.endpoint.auth for each in loaded.configuration.subscriptions.values())
+    assert paired == SignatureAuth((PrivateKey.of(b"a" * 32),))
+    new, old = map(parse_secret, KEYS.values())
+    assert both == SignatureAuth((new, PrivateKey.of(b"a" * 32), old))
+    other = folder.load("subscriptions-key-pair", environ=environ | {"PRIVATE_KEY": spelt(PrivateKey.of(b"b" * 32))})
+    assert other.configuration.version != loaded.configuration.version
+
+
+def test_a_secret_and_a_private_key_of_the_same_bytes_are_not_one(folder: Folder) -> None:
+    private = spelt(PrivateKey.of(b"a" * 32))
+    secret = private.replace("whsk_", "whsec_")
+    loaded = folder.load("subscriptions-key-pair", environ=ENVIRON | {"PRIVATE_KEY": private, "NEW_SECRET": secret})
+    both = loaded.configuration.subscriptions["both"].endpoint.auth
+    assert isinstance(both, SignatureAuth)
+    assert both.secrets[:2] == (parse_secret(secret), PrivateKey.of(b"a" * 32))
 
 
 def test_five_subscriptions_of_an_account_are_allowed(folder: Folder) -> None:

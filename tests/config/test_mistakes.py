@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -10,7 +11,15 @@ import pytest
 from lmshooks.config import ConfigurationMistakes, load
 
 BAD = Path(__file__).parent / "bad"
-ENVIRON = {"TOKEN": "sesame-0001", "BAD_SECRET": "sesame-0002"}
+PUBLIC = "1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="
+ENVIRON = {
+    "TOKEN": "sesame-0001",
+    "BAD_SECRET": "sesame-0002",
+    "PUBLIC_KEY": f"whpk_{PUBLIC}",
+    "SHORT_KEY": f"whsk_{PUBLIC}",
+    "TWO_KEYS": "whsk_" + b64encode(b"\1" * 32 + b64decode(PUBLIC)).decode(),
+    "CUT_KEY": f"whsk_{PUBLIC[:-3]}",
+}
 DAEMON = "kafka: {bootstrap_servers: localhost:9092, topics: [lms.events]}\nwindows: {nightly: {at: '22:30'}}\n"
 GOOD = """subscriptions:
   - id: one

@@ -11,7 +11,7 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from lmshooks.core.catalogue import Cadence, cadence_of
-from lmshooks.core.signing import parse_secret
+from lmshooks.core.keys import parse_secret
 from lmshooks.listener import Listener, Received
 from tests.kafka.brokers import ApacheKafka
 from tests.kafka.daemons import SECRET, Daemon

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 from standardwebhooks import Webhook
 
-from lmshooks.core.signing import parse_secret, sign
+from lmshooks.core.keys import parse_secret
+from lmshooks.core.signing import sign
 from tests.kafka.daemons import SECRET, Daemon
 from tests.kafka.events import kafka_of
 from tests.kafka.records import create_topic, produce

@@ -17,6 +17,7 @@ import click
 from lmshooks.cli import secret_files, settings
 from lmshooks.cli.amounts import many
 from lmshooks.cli.completing import event_names
+from lmshooks.core.keys import spelt
 
 _DAEMON = """\
 # yaml-language-server: $schema=schemas/daemon.schema.json
@@ -175,7 +176,7 @@ def _files(answers: Answers, directory: Path, kept: bool) -> Iterator[tuple[Path
     auth = "none"
     if answers.auth == "signature":
         auth = f"{{signature: {{secrets: [{{file: secrets/{answers.id}}}]}}}}"
-        yield directory / "secrets" / answers.id, f"{secret_files.make(32)}\n"
+        yield directory / "secrets" / answers.id, f"{spelt(secret_files.make(32))}\n"
         if not (directory / "secrets" / ".gitignore").exists():
             yield directory / "secrets" / ".gitignore", "# Secrets are not for the repository.\n*\n!.gitignore\n"
     # For editors: the first line of either file names its schema.

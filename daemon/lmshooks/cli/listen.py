@@ -16,7 +16,7 @@ import orjson
 
 from lmshooks.cli.amounts import many
 from lmshooks.cli.terminal import plain
-from lmshooks.core.signing import BadSecret, parse_secret
+from lmshooks.core.keys import BadSecret, PublicKey, VerifyingKey, parse_verifying_key
 from lmshooks.listener import Answers, Listener, Received
 
 if TYPE_CHECKING:
@@ -90,27 +90,33 @@ def _verdict(line: Line) -> tuple[str, str]:
     return f"{line.status} {said}{problem}", "green" if good and line.verified is not False else "red"
 
 
-def _secrets(names: tuple[str, ...], files: tuple[Path, ...]) -> tuple[bytes, ...]:
-    found: list[bytes] = []
+def _keys(names: tuple[str, ...], files: tuple[Path, ...]) -> tuple[VerifyingKey, ...]:
+    found: list[VerifyingKey] = []
     for name in names:
         if not os.environ.get(name):
             raise click.BadParameter(
-                f"environment variable {name} is not set, expected whsec_...", param_hint="--secret-env"
+                f"environment variable {name} is not set, expected whsec_... or whpk_...", param_hint="--secret-env"
             )
-        found.append(_secret(os.environ[name], f"environment variable {name}", "--secret-env"))
+        found.append(_key(os.environ[name], f"environment variable {name}", "--secret-env"))
     for file in files:
         texts = [text for text in file.read_text().splitlines() if text.strip()]
         if not texts:
-            raise click.BadParameter(f"{file} is empty, expected whsec_...", param_hint="--secret-file")
-        found.extend(_secret(text, str(file), "--secret-file") for text in texts)
+            raise click.BadParameter(f"{file} is empty, expected whsec_... or whpk_...", param_hint="--secret-file")
+        found.extend(_key(text, str(file), "--secret-file") for text in texts)
     return tuple(found)
 
 
-def _secret(text: str, where: str, hint: str) -> bytes:
+def _key(text: str, where: str, hint: str) -> VerifyingKey:
     try:
-        return parse_secret(text.strip())
+        return parse_verifying_key(text.strip())
     except BadSecret as error:
         raise click.BadParameter(f"{where}: {error}", param_hint=hint) from None
+
+
+def _counted(keys: tuple[VerifyingKey, ...]) -> str:
+    public = sum(isinstance(key, PublicKey) for key in keys)
+    counts = {"secret": len(keys) - public, "public key": public}
+    return " and ".join(many(count, kind) for kind, count in counts.items() if count)
 
 
 async def _serve(listener: Listener, started: Callable[[], Any]) -> None:
@@ -132,14 +138,18 @@ async def _serve(listener: Listener, started: Callable[[], Any]) -> None:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--secret-env", "names", multiple=True, metavar="NAME", help="A variable with a whsec_ secret; repeatable."
+    "--secret-env",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A variable with a whsec_ secret or a whpk_ public key; repeatable.",
 )
 @click.option(
     "--secret-file",
     "files",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A file with one whsec_ secret a line; repeatable.",
+    help="A file with one of them a line; repeatable.",
 )
 @click.option(
     "--status",
@@ -178,13 +188,14 @@ def listen(
     """Run a local listener: it verifies deliveries and prints one line an event.
 
     Each line tells the time, event name, account, eventId, the end of the webhook-id (the same over the attempts of a
-    delivery), the attempt, and how it was answered. With a secret, a request whose signature does not hold is answered
-    with 401. Ctrl-C stops it.
+    delivery), the attempt, and how it was answered. With a secret or a public key, a request whose signature does not
+    hold is answered with 401. Ctrl-C stops it.
 
     \b
     Watch signed deliveries arrive:
       export WEBHOOK_SECRET=whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw
       lmshooks listen --secret-env WEBHOOK_SECRET
+      lmshooks listen --secret-file config/secrets/crm.pub    the public half of a key pair
 
     \b
     See what lmshooks does with an endpoint that fails:
@@ -201,7 +212,7 @@ def listen(
 
     Exit status: 0 stopped by Ctrl-C, 1 it cannot listen there, 2 usage.
     """
-    secrets = _secrets(names, files)
+    keys = _keys(names, files)
     answers = Answers(status, delay, fail_rate, fail_status, retry_after, hang)
     show: Callable[[Received], None] = _json
     if not as_json:
@@ -210,10 +221,10 @@ def listen(
         show = _pretty(Console(highlight=False))
 
     async def main() -> Listener:
-        listener = Listener(host, port, secrets=secrets, answers=answers, on_request=show)
+        listener = Listener(host, port, secrets=keys, answers=answers, on_request=show)
         checking = "not verifying signatures (no secret given)"
-        if secrets:
-            checking = f"verifying with {many(len(secrets), 'secret')}"
+        if keys:
+            checking = f"verifying with {_counted(keys)}"
         await _serve(listener, lambda: click.echo(f"listening on {listener.url}, {checking}; Ctrl-C stops", err=True))
         return listener
 

@@ -11,6 +11,7 @@ from lmshooks.config.kinds import Listed, text
 from lmshooks.config.mistakes import Wrong
 from lmshooks.config.outline import Section
 from lmshooks.config.secrets import secret, signing_key
+from lmshooks.core.keys import SigningKey
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, SignatureAuth
 
 
@@ -31,14 +32,14 @@ class Bearer(Section):
 
 
 class Signature(Section):
-    """Standard Webhooks v1."""
+    """Standard Webhooks."""
 
     secrets: Annotated[
-        tuple[Annotated[bytes, signing_key()], ...],
+        tuple[Annotated[SigningKey, signing_key()], ...],
         Field(min_length=1, repr=False),
         Listed("a list of {env: NAME} or {file: PATH}"),
     ]
-    """The whsec_ secrets to sign with, newest first; two while one is rotated."""
+    """What signs, newest first: whsec_ secrets (v1) and whsk_ private keys (v1a); two while one is rotated."""
 
 
 class Auth(Section):

@@ -10,7 +10,7 @@ from typing import Any
 from lmshooks.config.kinds import Kind, text
 from lmshooks.config.mistakes import Wrong
 from lmshooks.config.reading import Reading
-from lmshooks.core.signing import parse_secret
+from lmshooks.core.keys import SigningKey, parse_signing_key
 
 REFERENCE = "{env: NAME} or {file: PATH}"
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,99}"
@@ -82,12 +82,12 @@ def _read(path: Path) -> tuple[str, str]:
     return found, "" if found else "empty"
 
 
-def _key(value: Any, reading: Reading) -> bytes:
+def _key(value: Any, reading: Reading) -> SigningKey:
     found = referred(value, reading)
     if not reading.secrets:
         return reading.share(sha256(found.encode()).digest())
     try:
-        return reading.share(parse_secret(found))
+        return reading.share(parse_signing_key(found))
     except ValueError as why:
         reason, _, expected = str(why).partition(", expected ")
         raise Wrong(expected, f"a secret that cannot sign ({reason})", at=tuple(value)) from None
@@ -110,5 +110,5 @@ def secret() -> Kind:
 
 
 def signing_key() -> Kind:
-    """A reference to a `whsec_` secret; the model gets its bytes."""
+    """A reference to a `whsec_` secret or a `whsk_` private key; the model gets what it signs with."""
     return Kind(REFERENCE, _key, SCHEMA, secret=True, informed=True)

@@ -12,6 +12,7 @@ _REASONS = {
     LetterReason.EXPIRED: "was let go of by the log before it was delivered",
     LetterReason.OVERSIZED: "is larger than limits.event_bytes",
 }
+_ENTRY = "(v1,[A-Za-z0-9+/]{43}=|v1a,[A-Za-z0-9+/]{86}==)"
 
 
 def webhook_headers() -> Schema:
@@ -36,10 +37,11 @@ def webhook_headers() -> Schema:
             },
             "webhook-signature": {
                 "type": "string",
-                "pattern": "^v1,[A-Za-z0-9+/]{43}=( v1,[A-Za-z0-9+/]{43}=)*$",
+                "pattern": f"^{_ENTRY}( {_ENTRY})*$",
                 "description": (
-                    "With signature authentication (Standard Webhooks): base64 of the HMAC-SHA256 of "
-                    "`<webhook-id>.<webhook-timestamp>.<body>`, one entry a secret, parted by spaces."
+                    "With signature authentication (Standard Webhooks): what was made of "
+                    "`<webhook-id>.<webhook-timestamp>.<body>`, in base64: its HMAC-SHA256 under `v1`, its Ed25519 "
+                    "signature under `v1a`. One entry a secret or private key, parted by spaces."
                 ),
             },
             "authorization": {"type": "string", "description": "With basic or bearer authentication."},

@@ -8,6 +8,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from lmshooks.core.filters import Filter
+from lmshooks.core.keys import SigningKey
 
 
 class Order(StrEnum):
@@ -44,10 +45,10 @@ class BearerAuth:
 
 @dataclass(frozen=True, slots=True)
 class SignatureAuth:
-    """Standard Webhooks v1; one signature a secret, so that a rotation may overlap."""
+    """Standard Webhooks; one signature a key, so that a rotation may overlap."""
 
-    secrets: tuple[bytes, ...] = field(repr=False)
-    """Raw keys (the base64 of `whsec_...` decoded), newest first."""
+    secrets: tuple[SigningKey, ...] = field(repr=False)
+    """Newest first: what `whsec_...` stands for signs `v1`, what `whsk_...` stands for `v1a`."""
 
 
 Auth = BasicAuth | BearerAuth | SignatureAuth | None
