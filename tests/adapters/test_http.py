@@ -15,7 +15,7 @@ from lmshooks import __version__
 from lmshooks.adapters.connections import BODY_CAP, DETAIL_CAP
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
-from lmshooks.core.keys import PrivateKey, parse_secret
+from lmshooks.core.keys import PrivateKey, VerifyingKey, parse_secret
 from lmshooks.core.retrying import Failure
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
 from lmshooks.listener import Answers, Listener
@@ -67,7 +67,12 @@ async def test_a_secret_and_a_key_pair_sign_one_request_and_either_listener_take
     private = PrivateKey.of(b"s" * 32)
     signed = Endpoint("", SignatureAuth((private, parse_secret(SECRET))))
     kept = Kept()
-    for secrets in ([private.public], [parse_secret(SECRET)], [private.public, parse_secret(OLDER)]):
+    listeners: list[list[VerifyingKey]] = [
+        [private.public],
+        [parse_secret(SECRET)],
+        [private.public, parse_secret(OLDER)],
+    ]
+    for secrets in listeners:
         async with Listener(on_request=kept, secrets=secrets) as listener:
             outcome = await poster.post(replace(signed, url=listener.url), "msg_3", 1, BODY)
         assert outcome.status == 200

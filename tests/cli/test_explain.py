@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lmshooks.cli.explain import explain
-from lmshooks.core.keys import parse_secret
+from lmshooks.core.keys import PrivateKey, VerifyingKey, parse_secret, spelt
 from lmshooks.listener import Listener, Received
 from tests.cli.worlds import event, listening
 from tests.kafka.daemons import SECRET
@@ -172,9 +172,16 @@ def test_credentials_are_masked_unless_they_are_asked_for(tmp_path: Path, monkey
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_a_pasted_curl_is_the_delivery_and_its_signature_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET", SECRET)
-    with listening(secrets=[parse_secret(SECRET)]) as (listener, got):
+@pytest.mark.parametrize(
+    ("signing", "verifying"),
+    [(SECRET, parse_secret(SECRET)), (spelt(PrivateKey.of(b"s" * 32)), PrivateKey.of(b"s" * 32).public)],
+    ids=["secret", "key-pair"],
+)
+def test_a_pasted_curl_is_the_delivery_and_its_signature_holds(
+    signing: str, verifying: VerifyingKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET", signing)
+    with listening(secrets=[verifying]) as (listener, got):
         folder = configure(
             tmp_path,
             f"{{id: crm, account: '1010', events: ['*'], url: '{listener.url}a?b=c&d=e',"

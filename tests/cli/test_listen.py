@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from lmshooks.cli.listen import listen
-from lmshooks.core.keys import parse_secret
+from lmshooks.core.keys import PrivateKey, parse_signing_key, spelt
 from lmshooks.core.signing import sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -60,7 +60,10 @@ def running(*options, **variables):
 
 def post(url, body=BODY, secret=SECRET, attempt=1):
     """POST a delivery; the answer's status and headers."""
-    headers = {**sign([parse_secret(secret)], "msg_0123456789", int(time()), body), "lmshooks-attempt": str(attempt)}
+    headers = {
+        **sign([parse_signing_key(secret)], "msg_0123456789", int(time()), body),
+        "lmshooks-attempt": str(attempt),
+    }
     request = urllib.request.Request(url, data=body, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as response:
@@ -109,6 +112,20 @@ def test_a_wrong_signature_is_answered_401_and_shown(tmp_path):
     assert "1 not verified" in err
 
 
+def test_a_public_key_verifies_what_its_private_key_signed(tmp_path):
+    private = PrivateKey.of(b"s" * 32)
+    file = tmp_path / "crm.pub"
+    file.write_text(f"{spelt(private.public)}\n")
+    with running("--secret-file", str(file), "--secret-env", "HOOK_SECRET", HOOK_SECRET=SECRET) as (url, stop):
+        assert post(url, secret=spelt(private))[0] == 200
+        assert post(url)[0] == 200
+        assert post(url, secret=spelt(PrivateKey.of(b"x" * 32)))[0] == 401
+        code, out, _ = stop()
+    assert code == 0
+    assert [line.split()[-1] for line in out.splitlines()[:4]] == ["verified"] * 4
+    assert all("401 NOT VERIFIED: no signature matches" in line for line in out.splitlines()[4:])
+
+
 def test_it_fails_as_told():
     with running("--json", "--fail-rate", "1", "--fail-status", "429", "--retry-after", "9") as (url, stop):
         status, headers = post(url)
@@ -146,7 +163,7 @@ def test_a_port_that_is_taken_is_one_line_that_says_what_to_do():
     assert "--port" in result.output
 
 
-@pytest.mark.parametrize("value", ["", "hunter2", "whsec_c2hvcnQ="])
+@pytest.mark.parametrize("value", ["", "hunter2", "whsec_c2hvcnQ=", spelt(PrivateKey.of(b"s" * 32))])
 def test_a_secret_that_is_none_is_refused_without_being_shown(value, monkeypatch):
     monkeypatch.setenv("HOOK_SECRET", value)
     result = CliRunner().invoke(listen, ["--secret-env", "HOOK_SECRET"])

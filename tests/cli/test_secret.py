@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import stat
+from base64 import b64decode, b64encode
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from lmshooks.cli.secret import secret
 from lmshooks.cli.trial import test as trial
-from lmshooks.core.keys import parse_secret
+from lmshooks.core.keys import PrivateKey, parse_secret, parse_signing_key, parse_verifying_key, spelt
 from lmshooks.listener import Listener
 from tests.cli.test_explain import configure
 from tests.cli.worlds import listening
@@ -89,6 +91,61 @@ def delivered(folder: Path, listener: Listener) -> bool:
     return CliRunner().invoke(trial, ["crm", "--config", str(folder)]).exit_code == 0
 
 
+@pytest.fixture
+def pair(tmp_path: Path) -> PrivateKey:
+    """The key pair of a subscription; its private key is in the folder's secrets."""
+    made = tmp_path / "secrets" / "crm"
+    assert run("make", "--key-pair", "--file", made, "--config", tmp_path).exit_code == 0
+    configure(tmp_path, entry("http://127.0.0.1:1/"))
+    key = parse_signing_key(made.read_text().strip())
+    assert isinstance(key, PrivateKey)
+    return key
+
+
+def test_a_private_key_on_standard_output_is_nothing_but_the_key() -> None:
+    result = run("make", "--key-pair")
+    assert result.exit_code == 0
+    key = parse_signing_key(result.stdout.removesuffix("\n"))
+    assert isinstance(key, PrivateKey)
+    assert spelt(key.public) in result.stderr and result.stdout.strip() not in result.stderr
+    assert run("make", "--key-pair").stdout != result.stdout
+    both = run("make", "--key-pair", "--bytes", "32")
+    assert both.exit_code == 2 and "leave one of them out" in both.output
+
+
+def test_the_private_key_is_its_owners_alone_and_the_public_one_lies_beside_it(
+    pair: PrivateKey, tmp_path: Path
+) -> None:
+    assert mode(tmp_path / "secrets" / "crm") == 0o600
+    assert parse_verifying_key((tmp_path / "secrets" / "crm.pub").read_text().strip()) == pair.public
+    other = tmp_path / "secrets" / "other"
+    said = run("make", "--key-pair", "--file", other, "--config", tmp_path).output
+    assert "{file: secrets/other}" in said and other.read_text().strip() not in said
+    assert f"wrote {other}.pub (the public key): that is what the listener's owner gets" in said
+
+
+@pytest.mark.parametrize("there", ["secret", "crm.pub"])
+def test_neither_half_of_a_pair_is_written_over_or_left_alone(there: str, tmp_path: Path) -> None:
+    (tmp_path / there).write_text("kept")
+    result = run("make", "--key-pair", "--file", tmp_path / there.removesuffix(".pub"))
+    assert result.exit_code == 1 and f"{there} is there already" in result.output
+    assert [each.name for each in tmp_path.iterdir()] == [there] and (tmp_path / there).read_text() == "kept"
+
+
+def test_what_is_handed_over_of_a_key_pair_verifies_and_cannot_sign(pair: PrivateKey, tmp_path: Path) -> None:
+    result = run("export", "crm", "--config", tmp_path)
+    told = json.loads(result.stdout)
+    assert (told["secrets"], told["public_keys"]) == ([], [spelt(pair.public)])
+    assert told["algorithm"] == "Ed25519, base64, prefixed v1a," and "after whpk_ stands" in told["key"]
+    assert spelt(pair) not in result.output and b64encode(pair.seed).decode()[:-2] not in result.output
+    example = told["example"]
+    content = f"{example['webhook-id']}.{example['webhook-timestamp']}.{example['body']}".encode()
+    key = Ed25519PublicKey.from_public_bytes(b64decode(told["public_keys"][0].removeprefix("whpk_")))
+    key.verify(b64decode(example["webhook-signature"].removeprefix("v1a,")), content)
+    wrote = run("export", "crm", "--config", tmp_path, "--file", tmp_path / "out.json").output
+    assert "it holds public keys and no secret" in wrote
+
+
 def test_a_rotation_has_no_moment_in_which_the_listener_cannot_verify(file: Path, tmp_path: Path) -> None:
     """The listener's owner knows the old secret, then both, then the new one; each change of ours comes in between."""
     old = file.read_text().strip()
@@ -123,6 +180,43 @@ def test_a_rotation_has_no_moment_in_which_the_listener_cannot_verify(file: Path
         configure(tmp_path, entry(owner_knows_new.url))
         upcoming.unlink()
         assert delivered(tmp_path, owner_knows_new)
+
+
+@pytest.mark.parametrize("first", ["secret", "pair"])
+def test_a_secret_becomes_a_key_pair_and_a_pair_another_without_a_gap(
+    first: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue("file" if first == "secret" else "pair")
+    file, upcoming = tmp_path / "secrets" / "crm", tmp_path / "secrets" / "crm.next"
+    old = parse_signing_key(file.read_text().strip())
+    with listening(secrets=[old.public if isinstance(old, PrivateKey) else old]) as (owner_knows_old, _):
+        begun = run("rotate", file, "--config", tmp_path, *["--key-pair"] * (first == "secret"))
+        assert begun.exit_code == 0, begun.output
+        new = parse_signing_key(upcoming.read_text().strip())
+        assert isinstance(new, PrivateKey) and new != old
+        assert spelt(new) not in begun.output and mode(upcoming) == 0o600
+        both = "[{file: secrets/crm.next}, {file: secrets/crm}]"
+        assert f"secrets: {both}" in begun.output
+        configure(tmp_path, entry(owner_knows_old.url, both))
+        assert delivered(tmp_path, owner_knows_old)
+    told = json.loads(run("export", "crm", "--config", tmp_path).stdout)
+    public = [spelt(key.public) for key in (new, old) if isinstance(key, PrivateKey)]
+    assert (told["secrets"], told["public_keys"]) == ([] if first == "pair" else [spelt(old)], public)
+    with listening(secrets=[new.public]) as (owner_knows_new, _):
+        configure(tmp_path, entry(owner_knows_new.url, both))
+        assert delivered(tmp_path, owner_knows_new)
+        finished = run("rotate", file, "--finish", "--config", tmp_path)
+        assert finished.exit_code == 0, finished.output
+        assert f"rm {upcoming} {upcoming}.pub" in finished.output and "holds the new private key" in finished.output
+        assert (parse_signing_key(file.read_text().strip()), mode(file)) == (new, 0o600)
+        assert (tmp_path / "secrets" / "crm.pub").read_text().strip() == spelt(new.public)
+        configure(tmp_path, entry(owner_knows_new.url))
+        assert delivered(tmp_path, owner_knows_new)
+
+
+def test_the_kind_of_the_new_one_is_chosen_when_a_rotation_begins(file: Path, tmp_path: Path) -> None:
+    result = run("rotate", file, "--finish", "--key-pair", "--config", tmp_path)
+    assert result.exit_code == 2 and "leave one out" in result.output
 
 
 def test_a_rotation_is_begun_once_and_finished_after_it_was_begun(file: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lmshooks.cli.trial import test as trial
-from lmshooks.core.keys import parse_secret
+from lmshooks.core.keys import PrivateKey, parse_secret, spelt
 from lmshooks.listener import Answers
 from tests.adapters.test_http_tls import Authority
 from tests.cli.test_explain import configure
@@ -55,6 +55,17 @@ def test_a_delivery_shows_request_answer_timing_and_verdict(tmp_path: Path) -> N
     assert re.search(
         r"^connect \d+\.\d ms, first byte \d+\.\d ms, all of it \d+\.\d ms to 127\.0\.0\.1$", result.output, re.M
     )
+
+
+def test_a_key_pairs_signature_is_shown_as_it_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = PrivateKey.of(b"s" * 32)
+    monkeypatch.setenv("SECRET", spelt(private))
+    with listening(secrets=[private.public]) as (listener, got):
+        result = run(configure(tmp_path, entry(listener.url)))
+    assert result.exit_code == 0, result.output
+    assert got[0].verified is True and got[0].headers["webhook-signature"].startswith("v1a,")
+    assert f"  > webhook-signature: {got[0].headers['webhook-signature']}" in result.output.splitlines()
+    assert spelt(private) not in result.output
 
 
 def test_over_tls_the_handshake_is_a_phase_and_a_name_another(tmp_path: Path) -> None:
