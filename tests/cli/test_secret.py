@@ -117,7 +117,10 @@ def test_the_private_key_is_its_owners_alone_and_the_public_one_lies_beside_it(
     pair: PrivateKey, tmp_path: Path
 ) -> None:
     assert mode(tmp_path / "secrets" / "crm") == 0o600
-    assert parse_verifying_key((tmp_path / "secrets" / "crm.pub").read_text().strip()) == pair.public
+    public, plain = tmp_path / "secrets" / "crm.pub", tmp_path / "plain"
+    plain.touch()
+    assert parse_verifying_key(public.read_text().strip()) == pair.public
+    assert mode(public) == mode(plain) & 0o644  # as far as the umask allows
     other = tmp_path / "secrets" / "other"
     said = run("make", "--key-pair", "--file", other, "--config", tmp_path).output
     assert "{file: secrets/other}" in said and other.read_text().strip() not in said
