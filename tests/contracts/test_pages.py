@@ -12,6 +12,8 @@ from jsonschema import Draft202012Validator
 from lmshooks.contracts import schemas
 from lmshooks.contracts.answers import ANSWERS, kind_of
 from lmshooks.contracts.headers import webhook_headers
+from lmshooks.core.keys import PrivateKey, SigningKey
+from lmshooks.core.signing import sign
 from lmshooks.core.subscriptions import Endpoint, Subscription
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -46,6 +48,15 @@ def test_the_table_of_answers_says_what_the_daemon_does() -> None:
 
 def test_the_table_of_headers_has_all_of_them() -> None:
     assert {cells[0].strip("`") for cells in rows(LISTENERS, "header")} == set(webhook_headers()["properties"])
+
+
+def test_the_contract_of_signatures_takes_what_either_kind_of_key_makes_and_no_more() -> None:
+    pattern = webhook_headers()["properties"]["webhook-signature"]["pattern"]
+    keys: list[SigningKey] = [b"k" * 32, PrivateKey.of(b"s" * 32)]
+    for one in ([keys[0]], [keys[1]], keys, keys[::-1] * 2):
+        assert re.search(pattern, sign(one, "msg_1", 1, b"")["webhook-signature"])
+    for other in ("v1a,AAAA", "v1," + "A" * 86 + "==", sign(keys, "m", 1, b"")["webhook-signature"].replace(" ", ", ")):
+        assert not re.search(pattern, other)
 
 
 def test_the_first_body_is_one() -> None:

@@ -6,6 +6,8 @@ import base64
 import contextlib
 import http.client
 import json
+import os
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -17,7 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 from standardwebhooks import Webhook
 
-from lmshooks.core.keys import parse_secret
+from lmshooks.core.keys import PrivateKey, parse_signing_key, spelt
 from lmshooks.core.signing import sign
 from tests.kafka.daemons import SECRET, Daemon
 from tests.kafka.events import kafka_of
@@ -26,6 +28,9 @@ from tests.receivers.programs import LANGUAGES, NoToolchain, Program
 
 OLD = "whsec_" + base64.b64encode(b"the secret before this one").decode()
 FOREIGN = "whsec_" + base64.b64encode(b"a secret of somebody else's").decode()
+PAIR = PrivateKey.of(b"the seed of the operator's pair.")
+PRIVATE, PUBLIC = spelt(PAIR), spelt(PAIR.public)
+FOREIGN_PRIVATE = spelt(PrivateKey.of(b"the seed of somebody else's pair"))
 
 
 @pytest.fixture(scope="module", params=LANGUAGES)
@@ -69,7 +74,7 @@ def post(program: Program, body: bytes, headers: dict[str, str], method: str = "
 
 
 def signed(body: bytes, *secrets: str, age: int = 0, delivery: str = "msg_1") -> dict[str, str]:
-    return sign([parse_secret(each) for each in secrets or (SECRET,)], delivery, int(time.time()) - age, body)
+    return sign([parse_signing_key(each) for each in secrets or (SECRET,)], delivery, int(time.time()) - age, body)
 
 
 def event(identity: str, **more: Any) -> dict[str, Any]:
@@ -148,6 +153,49 @@ def test_with_two_secrets_of_its_own_both_are_good(command: list[str], tmp_path:
             assert post(program, body, signed(body, secret)).status == 202
         body = body_of(program, "forged")
         assert post(program, body, signed(body, FOREIGN)).status == 401
+
+
+@pytest.fixture(scope="module")
+def holder(command: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """One who has a public key, and a secret from before."""
+    with Program(command, tmp_path_factory.mktemp("holder"), [OLD, PUBLIC]) as program:
+        yield program
+
+
+@pytest.mark.parametrize("keys", [(PRIVATE,), (FOREIGN, PRIVATE), (FOREIGN_PRIVATE, PRIVATE, FOREIGN), (OLD,)])
+def test_who_has_a_public_key_takes_what_its_private_key_signed(holder: Program, keys: Sequence[str]) -> None:
+    body = body_of(holder, "é")
+    assert post(holder, body, signed(body, *keys)).status == 202
+
+
+def test_who_has_a_public_key_refuses_what_its_private_key_did_not_sign(holder: Program) -> None:
+    body = body_of(holder, "right")
+    good = signed(body, PRIVATE)["webhook-signature"]
+    foreign = signed(body, FOREIGN_PRIVATE)["webhook-signature"]
+    assert post(holder, body.replace(b"right", b"wrong"), signed(body, PRIVATE)).status == 401
+    assert post(holder, body, signed(body, PRIVATE) | {"webhook-id": "msg_2"}).status == 401
+    many = " ".join([foreign] * 10 + [good])
+    for signature in (foreign, good.replace("v1a,", "v1,"), f"v1a,{good[8:]}", "v1a,", "v1a,!", "v1a", many):
+        assert post(holder, body, signed(body, PRIVATE) | {"webhook-signature": signature}).status == 401, signature
+    for bad in ("v1a,! ", "v1a, ", f"v1a,{good[8:]} ", f"{foreign} " * 9):  # what is bad hides nothing behind it
+        assert post(holder, body, signed(body, PRIVATE) | {"webhook-signature": bad + good}).status == 202, bad
+
+
+@pytest.mark.parametrize("read", ["its bytes", "its text"])
+def test_a_public_key_is_never_taken_for_a_secret(holder: Program, read: str) -> None:
+    """Everybody may know it: an HMAC with it proves nothing."""
+    key = PAIR.public.key if read == "its bytes" else base64.b64decode(PUBLIC.replace("_", ""))
+    body = body_of(holder, "forged")
+    assert post(holder, body, sign([key], "msg_1", int(time.time()), body)).status == 401
+
+
+@pytest.mark.parametrize("text", [PRIVATE, "hunter2", PUBLIC.replace("whpk_", "")])
+def test_what_is_no_key_ends_it_before_it_listens(command: list[str], text: str) -> None:
+    done = subprocess.run(
+        command, env={**os.environ, "WEBHOOK_SECRETS": text}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0 and "listening" not in done.stdout
+    assert "WEBHOOK_SECRETS" in done.stderr and text not in done.stderr
 
 
 def test_a_duplicate_is_accepted_and_processed_once(receiver: Program) -> None:

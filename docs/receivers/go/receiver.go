@@ -2,10 +2,12 @@
 //
 //	WEBHOOK_SECRETS="whsec_..." go run receiver.go 8080
 //
-// While a secret is rotated, give both, parted by a space. Paste it, and put your work into process.
+// While a secret is rotated, give both, parted by a space. A public key (whpk_...) stands there as a secret does. Paste it,
+// and put your work into process.
 package main
 
 import (
+	"crypto/ed25519"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -28,6 +30,7 @@ const (
 	largestBody = 6 << 20         // bytes; lmshooks sends 1 MiB, or one larger event of at most 5 MiB
 	remembered  = 100_000         // event ids
 	capacity    = 20_000          // events that wait for their turn
+	tried       = 10              // signatures of a key pair in one request: each costs a reading of the whole body
 )
 
 type event struct {
@@ -48,26 +51,69 @@ func process(e event) error {
 	return nil
 }
 
-// signed tells whether one of our secrets signed these very bytes, not long ago (Standard Webhooks, v1).
-func signed(secrets [][]byte, headers http.Header, body []byte) bool {
+// signed tells whether one of our keys signed these very bytes, not long ago (Standard Webhooks).
+func signed(keys []verifier, headers http.Header, body []byte) bool {
 	id, timestamp := headers.Get("webhook-id"), headers.Get("webhook-timestamp")
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)
 	if id == "" || err != nil || time.Since(time.Unix(seconds, 0)).Abs() > tolerance {
 		return false
 	}
+	content := append([]byte(id+"."+timestamp+"."), body...)
+	given := strings.Split(headers.Get("webhook-signature"), " ")
 	matches := false
-	for _, secret := range secrets {
-		mac := hmac.New(sha256.New, secret)
-		fmt.Fprintf(mac, "%s.%s.", id, timestamp)
-		mac.Write(body)
-		expected := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-		for _, signature := range strings.Split(headers.Get("webhook-signature"), " ") {
-			if hmac.Equal([]byte(expected), []byte(signature)) { // in constant time
-				matches = true
-			}
+	for _, fits := range keys {
+		if fits(content, given) {
+			matches = true
 		}
 	}
 	return matches
+}
+
+// verifier tells whether one of the entries of webhook-signature is by its key.
+type verifier func(content []byte, given []string) bool
+
+// verifierOf takes a secret (whsec_, v1) or a public key (whpk_, v1a).
+func verifierOf(text string) (verifier, error) {
+	kind, encoded, _ := strings.Cut(text, "_")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	switch {
+	case err == nil && kind == "whsec":
+		return func(content []byte, given []string) bool { return ofSecret(key, content, given) }, nil
+	case err == nil && kind == "whpk" && len(key) == ed25519.PublicKeySize:
+		return func(content []byte, given []string) bool { return ofPair(key, content, given) }, nil
+	}
+	return nil, errors.New("a key in WEBHOOK_SECRETS is neither whsec_ nor whpk_ and base64")
+}
+
+func ofSecret(secret, content []byte, given []string) bool {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(content)
+	expected := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	matches := false
+	for _, signature := range given {
+		if hmac.Equal([]byte(expected), []byte(signature)) { // in constant time
+			matches = true
+		}
+	}
+	return matches
+}
+
+func ofPair(public ed25519.PublicKey, content []byte, given []string) bool {
+	count := 0
+	for _, each := range given {
+		encoded, ours := strings.CutPrefix(each, "v1a,")
+		if !ours {
+			continue
+		}
+		if count++; count > tried {
+			return false
+		}
+		signature, err := base64.StdEncoding.DecodeString(encoded)
+		if err == nil && ed25519.Verify(public, content, signature) {
+			return true
+		}
+	}
+	return false
 }
 
 // inbox takes new events, each once, in the order in which they came.
@@ -130,8 +176,8 @@ func (in *inbox) work() {
 }
 
 type receiver struct {
-	secrets [][]byte
-	inbox   *inbox
+	keys  []verifier
+	inbox *inbox
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
@@ -150,7 +196,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	// First the signature, over the bytes as they came; only then look into them.
-	case !signed(r.secrets, request.Header, body):
+	case !signed(r.keys, request.Header, body):
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
@@ -186,13 +232,13 @@ func read(body []byte) ([]event, error) {
 }
 
 func main() {
-	var secrets [][]byte
+	var keys []verifier
 	for _, each := range strings.Fields(os.Getenv("WEBHOOK_SECRETS")) {
-		secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(each, "whsec_"))
+		key, err := verifierOf(each)
 		if err != nil {
-			log.Fatal("a secret in WEBHOOK_SECRETS is not whsec_ and base64")
+			log.Fatal(err)
 		}
-		secrets = append(secrets, secret)
+		keys = append(keys, key)
 	}
 	port := "8080"
 	if len(os.Args) > 1 {
@@ -202,7 +248,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	receiver := &receiver{secrets, newInbox()}
+	receiver := &receiver{keys, newInbox()}
 	go receiver.inbox.work()
 	fmt.Printf("listening on http://%s/\n", listener.Addr())
 	server := &http.Server{Handler: receiver, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}

@@ -6,10 +6,16 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
 import java.security.MessageDigest;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.SignatureException;
+import java.security.spec.X509EncodedKeySpec;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,7 +32,8 @@ import javax.crypto.spec.SecretKeySpec;
  *
  * <pre>WEBHOOK_SECRETS="whsec_..." java -cp 'jars/*' Receiver.java 8080</pre>
  *
- * While a secret is rotated, give both, parted by a space. Paste it, and put your work into {@link #process}.
+ * While a secret is rotated, give both, parted by a space. A public key (whpk_...) stands there as a secret does. Paste
+ * it, and put your work into {@link #process}.
  */
 public final class Receiver {
     /** Between the sender's clock and ours. */
@@ -41,15 +48,26 @@ public final class Receiver {
     /** Events that wait for their turn. */
     private static final int CAPACITY = 20_000;
 
+    /** Signatures of a key pair in one request: each costs a reading of the whole body. */
+    private static final int TRIED = 10;
+
+    /** What stands before an Ed25519 public key's 32 bytes to make it X.509 (RFC 8410). */
+    private static final byte[] X509 = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private record Event(String account, String id, JsonNode content) {}
 
-    private final List<SecretKeySpec> secrets;
+    /** Tells whether one of the entries of webhook-signature is by its key. */
+    private interface Verifier {
+        boolean fits(byte[] content, String[] given) throws GeneralSecurityException;
+    }
+
+    private final List<Verifier> keys;
     private final Inbox inbox = new Inbox();
 
-    private Receiver(List<SecretKeySpec> secrets) {
-        this.secrets = secrets;
+    private Receiver(List<Verifier> keys) {
+        this.keys = keys;
     }
 
     /** The slow work, in order. It runs after the answer. */
@@ -58,7 +76,7 @@ public final class Receiver {
                 "processed " + event.account() + " " + event.id() + " " + event.content().path("eventName").asText());
     }
 
-    /** Whether one of our secrets signed these very bytes, not long ago (Standard Webhooks, v1). */
+    /** Whether one of our keys signed these very bytes, not long ago (Standard Webhooks). */
     private boolean signed(String id, String timestamp, String given, byte[] body) throws GeneralSecurityException {
         if (id == null || given == null || timestamp == null || !timestamp.matches("[0-9]{1,15}")) {
             return false;
@@ -67,19 +85,63 @@ public final class Receiver {
         if (Duration.between(sent, Instant.now()).abs().compareTo(TOLERANCE) > 0) {
             return false;
         }
+        byte[] content = joined((id + "." + timestamp + ".").getBytes(StandardCharsets.UTF_8), body);
         boolean matches = false;
-        for (SecretKeySpec secret : secrets) {
-            Mac mac = Mac.getInstance("HmacSHA256");
-            mac.init(secret);
-            mac.update((id + "." + timestamp + ".").getBytes(StandardCharsets.UTF_8));
-            String expected = "v1," + Base64.getEncoder().encodeToString(mac.doFinal(body));
-            for (String signature : given.split(" ")) {
-                // In constant time.
-                matches |= MessageDigest.isEqual(
-                        expected.getBytes(StandardCharsets.UTF_8), signature.getBytes(StandardCharsets.UTF_8));
-            }
+        for (Verifier key : keys) {
+            matches |= key.fits(content, given.split(" "));
         }
         return matches;
+    }
+
+    /** A secret (whsec_, v1) or a public key (whpk_, v1a). */
+    private static Verifier verifier(String text) throws GeneralSecurityException {
+        if (text.startsWith("whsec_")) {
+            byte[] secret = Base64.getDecoder().decode(text.substring(6));
+            return (content, given) -> ofSecret(new SecretKeySpec(secret, "HmacSHA256"), content, given);
+        }
+        if (text.startsWith("whpk_")) {
+            byte[] key = joined(X509, Base64.getDecoder().decode(text.substring(5)));
+            PublicKey ours = KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(key));
+            return (content, given) -> ofPair(ours, content, given);
+        }
+        throw new IllegalArgumentException("a key in WEBHOOK_SECRETS is neither whsec_ nor whpk_");
+    }
+
+    private static boolean ofSecret(SecretKeySpec secret, byte[] content, String[] given)
+            throws GeneralSecurityException {
+        Mac mac = Mac.getInstance("HmacSHA256");
+        mac.init(secret);
+        String expected = "v1," + Base64.getEncoder().encodeToString(mac.doFinal(content));
+        boolean matches = false;
+        for (String signature : given) {
+            // In constant time.
+            matches |= MessageDigest.isEqual(
+                    expected.getBytes(StandardCharsets.UTF_8), signature.getBytes(StandardCharsets.UTF_8));
+        }
+        return matches;
+    }
+
+    private static boolean ofPair(PublicKey key, byte[] content, String[] given) throws GeneralSecurityException {
+        List<String> ours = Arrays.stream(given).filter(each -> each.startsWith("v1a,")).limit(TRIED).toList();
+        for (String each : ours) {
+            try {
+                Signature signature = Signature.getInstance("Ed25519");
+                signature.initVerify(key);
+                signature.update(content);
+                if (signature.verify(Base64.getDecoder().decode(each.substring(4)))) {
+                    return true;
+                }
+            } catch (SignatureException | IllegalArgumentException noSignature) {
+                // Not one of 64 bytes, or not base64: the next one may be.
+            }
+        }
+        return false;
+    }
+
+    private static byte[] joined(byte[] first, byte[] second) {
+        byte[] both = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, both, first.length, second.length);
+        return both;
     }
 
     /**
@@ -191,12 +253,12 @@ public final class Receiver {
         }
     }
 
-    public static void main(String[] arguments) throws IOException {
-        List<SecretKeySpec> secrets = new ArrayList<>();
+    public static void main(String[] arguments) throws IOException, GeneralSecurityException {
+        List<Verifier> keys = new ArrayList<>();
         for (String each : System.getenv("WEBHOOK_SECRETS").trim().split("\\s+")) {
-            secrets.add(new SecretKeySpec(Base64.getDecoder().decode(each.replaceFirst("^whsec_", "")), "HmacSHA256"));
+            keys.add(verifier(each));
         }
-        Receiver receiver = new Receiver(secrets);
+        Receiver receiver = new Receiver(keys);
         Thread worker = new Thread(receiver.inbox::work, "inbox");
         worker.setDaemon(true);
         worker.start();

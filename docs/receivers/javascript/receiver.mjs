@@ -2,35 +2,61 @@
 //
 //     WEBHOOK_SECRETS="whsec_..." node receiver.mjs 8080
 //
-// While a secret is rotated, give both, parted by a space. Paste it, and put your work into `handle`.
+// While a secret is rotated, give both, parted by a space. A public key (whpk_...) stands there as a secret does. Paste it,
+// and put your work into `handle`.
 
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createPublicKey, timingSafeEqual, verify } from "node:crypto";
 import { createServer } from "node:http";
 
 const TOLERANCE = 300; // seconds between the sender's clock and ours
 const LARGEST_BODY = 6 * 1024 * 1024; // bytes; lmshooks sends 1 MiB, or one larger event of at most 5 MiB
 const REMEMBERED = 100_000; // event ids
 const CAPACITY = 20_000; // events that wait for their turn
+const TRIED = 10; // signatures of a key pair in one request: each costs a reading of the whole body
 
 // The slow work, in order. It runs after the answer.
 async function handle(account, event) {
   console.log("processed", account, event.eventId, event.eventName);
 }
 
-// Whether one of our secrets signed these very bytes, not long ago (Standard Webhooks, v1).
-function signed(secrets, headers, body) {
+// Whether one of our keys signed these very bytes, not long ago (Standard Webhooks).
+function signed(keys, headers, body) {
   const { "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": given } = headers;
   if (!id || !given || !/^[0-9]+$/.test(timestamp ?? "")) return false;
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > TOLERANCE) return false;
+  const content = Buffer.concat([Buffer.from(`${id}.${timestamp}.`), body]);
   let matches = false;
-  for (const secret of secrets) {
-    const digest = createHmac("sha256", secret).update(`${id}.${timestamp}.`).update(body).digest("base64");
-    const expected = Buffer.from(`v1,${digest}`);
-    for (const signature of given.split(" ").map((each) => Buffer.from(each))) {
+  for (const fits of keys) if (fits(content, given.split(" "))) matches = true;
+  return matches;
+}
+
+// A secret (whsec_, v1) or a public key (whpk_, v1a) as what tells whether one of the entries is by it.
+function verifier(text) {
+  const [, kind, encoded] = /^(whsec|whpk)_([A-Za-z0-9+/]+=*)$/.exec(text) ?? [];
+  if (!kind) throw new Error("a key in WEBHOOK_SECRETS is neither whsec_ nor whpk_ and base64");
+  const key = Buffer.from(encoded, "base64");
+  return kind === "whsec" ? secret(key) : publicKey(key);
+}
+
+function secret(key) {
+  return (content, given) => {
+    const expected = Buffer.from(`v1,${createHmac("sha256", key).update(content).digest("base64")}`);
+    let matches = false;
+    for (const signature of given.map((each) => Buffer.from(each))) {
       if (signature.length === expected.length && timingSafeEqual(signature, expected)) matches = true;
     }
-  }
-  return matches;
+    return matches;
+  };
+}
+
+function publicKey(key) {
+  const jwk = { kty: "OKP", crv: "Ed25519", x: key.toString("base64url") };
+  const ours = createPublicKey({ key: jwk, format: "jwk" });
+  return (content, given) =>
+    given
+      .filter((each) => each.startsWith("v1a,"))
+      .slice(0, TRIED)
+      .some((each) => verify(null, content, ours, Buffer.from(each.slice(4), "base64")));
 }
 
 // New events, each once, in the order in which they came.
@@ -95,9 +121,7 @@ function read(body) {
   }
 }
 
-const secrets = process.env.WEBHOOK_SECRETS.trim()
-  .split(/\s+/)
-  .map((each) => Buffer.from(each.replace(/^whsec_/, ""), "base64"));
+const keys = process.env.WEBHOOK_SECRETS.trim().split(/\s+/).map(verifier);
 const inbox = new Inbox();
 
 async function answer(request) {
@@ -106,7 +130,7 @@ async function answer(request) {
   const body = await bytes(request);
   if (body === null) return [413, { Connection: "close" }];
   // First the signature, over the bytes as they came; only then look into them.
-  if (!signed(secrets, request.headers, body)) return [401, {}];
+  if (!signed(keys, request.headers, body)) return [401, {}];
   const envelope = read(body);
   if (envelope === null) return [400, {}];
   return inbox.put(envelope.accountId, envelope.events) ? [202, {}] : [503, { "Retry-After": "1" }];

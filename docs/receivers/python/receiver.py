@@ -2,7 +2,8 @@
 
     WEBHOOK_SECRETS="whsec_..." python receiver.py 8080
 
-While a secret is rotated, give both, parted by a space. Paste it, and put your work into `process`.
+While a secret is rotated, give both, parted by a space. A public key (whpk_...) stands there as a secret does; for one,
+and for that alone, `cryptography` must be installed. Paste it, and put your work into `process`.
 """
 
 import hmac
@@ -19,6 +20,7 @@ TOLERANCE = 300  # seconds between the sender's clock and ours
 LARGEST_BODY = 6 * 1024 * 1024  # bytes; lmshooks sends 1 MiB, or one larger event of at most 5 MiB
 REMEMBERED = 100_000  # event ids
 CAPACITY = 20_000  # events that wait for their turn
+TRIED = 10  # signatures of a key pair in one request: each costs a reading of the whole body
 
 
 def process(account, event):
@@ -26,8 +28,8 @@ def process(account, event):
     print("processed", account, event["eventId"], event.get("eventName"), flush=True)
 
 
-def signed(secrets, headers, body):
-    """Whether one of our secrets signed these very bytes, not long ago (Standard Webhooks, v1)."""
+def signed(keys, headers, body):
+    """Whether one of our keys signed these very bytes, not long ago (Standard Webhooks)."""
     message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not message_id or not (timestamp.isascii() and timestamp.isdigit()):
         return False
@@ -36,11 +38,48 @@ def signed(secrets, headers, body):
     content = f"{message_id}.{timestamp}.".encode() + body
     given = headers.get("webhook-signature", "").encode().split(b" ")
     matches = False
-    for secret in secrets:
-        expected = b"v1," + b64encode(hmac.digest(secret, content, "sha256"))
+    for fits in keys:
+        matches |= fits(content, given)
+    return matches
+
+
+def verifier(text):
+    """A secret (whsec_, v1) or a public key (whpk_, v1a) as what tells whether one of the entries is by it."""
+    kind, _, encoded = text.partition("_")
+    if kind == "whsec":
+        return secret(b64decode(encoded, validate=True))
+    if kind == "whpk":
+        return public_key(b64decode(encoded, validate=True))
+    raise SystemExit("a key in WEBHOOK_SECRETS is neither whsec_ nor whpk_")
+
+
+def secret(key):
+    def fits(content, given):
+        expected = b"v1," + b64encode(hmac.digest(key, content, "sha256"))
+        matches = False
         for signature in given:
             matches |= hmac.compare_digest(expected, signature)
-    return matches
+        return matches
+
+    return fits
+
+
+def public_key(key):
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    public = Ed25519PublicKey.from_public_bytes(key)
+
+    def fits(content, given):
+        for signature in [each[4:] for each in given if each.startswith(b"v1a,")][:TRIED]:
+            try:
+                public.verify(b64decode(signature), content)
+                return True
+            except (ValueError, InvalidSignature):
+                pass
+        return False
+
+    return fits
 
 
 class Inbox:
@@ -95,7 +134,7 @@ class Receiver(BaseHTTPRequestHandler):
         if len(body) < int(length):
             return self.answer(400)
         # First the signature, over the bytes as they came; only then look into them.
-        if not signed(self.server.secrets, self.headers, body):
+        if not signed(self.server.keys, self.headers, body):
             return self.answer(401)
         try:
             envelope = json.loads(body)
@@ -123,7 +162,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 def main():
     server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 8080), Receiver)
-    server.secrets = [b64decode(each.removeprefix("whsec_")) for each in os.environ["WEBHOOK_SECRETS"].split()]
+    server.keys = [verifier(each) for each in os.environ["WEBHOOK_SECRETS"].split()]
     server.inbox = Inbox()
     threading.Thread(target=server.inbox.work, daemon=True).start()
     print(f"listening on http://127.0.0.1:{server.server_port}/", flush=True)
