@@ -175,9 +175,10 @@ def test_who_has_a_public_key_refuses_what_its_private_key_did_not_sign(holder: 
     assert post(holder, body.replace(b"right", b"wrong"), signed(body, PRIVATE)).status == 401
     assert post(holder, body, signed(body, PRIVATE) | {"webhook-id": "msg_2"}).status == 401
     many = " ".join([foreign] * 10 + [good])
-    for signature in (foreign, good.replace("v1a,", "v1,"), f"v1a,{good[8:]}", "v1a,", "v1a,!", "v1a", many):
+    for signature in (foreign, good.replace("v1a,", "v1,"), f"v1a,{good[8:]}", "v1a,", "v1a,A", "v1a", many):
         assert post(holder, body, signed(body, PRIVATE) | {"webhook-signature": signature}).status == 401, signature
-    for bad in ("v1a,! ", "v1a, ", f"v1a,{good[8:]} ", f"{foreign} " * 9):  # what is bad hides nothing behind it
+    # What is bad hides nothing behind it.
+    for bad in ("v1a,A ", "v1a,! ", "v1a, ", f"v1a,{good[8:]} ", f"{foreign} " * 9):
         assert post(holder, body, signed(body, PRIVATE) | {"webhook-signature": bad + good}).status == 202, bad
 
 
@@ -263,14 +264,16 @@ def test_connections_are_used_again(receiver: Program) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(("new", "known"), [(FOREIGN, SECRET), (PRIVATE, PUBLIC)], ids=["secret", "key-pair"])
 async def test_it_takes_what_the_daemon_delivers_while_a_secret_is_rotated(
-    command: Sequence[str], embedded: str, topic: Any, tmp_path: Path
+    new: str, known: str, command: Sequence[str], embedded: str, topic: Any, tmp_path: Path
 ) -> None:
+    """It knows the old secret alone, or of the key pair that takes its place the public key alone."""
     name = await create_topic(embedded, topic("events"))
     (tmp_path / "c").mkdir()
-    (tmp_path / "new.txt").write_text(FOREIGN)
+    (tmp_path / "new.txt").write_text(new)
     secrets = [{"file": str(tmp_path / "new.txt")}, {"env": "SECRET"}]
-    with Program(command, tmp_path, [SECRET]) as program:  # it knows the old one alone
+    with Program(command, tmp_path, [known]) as program:
         subscription = {
             "id": "pasted", "account": program.account, "events": ["*"], "url": program.url, "max_events": 7,
             "auth": {"signature": {"secrets": secrets}},
