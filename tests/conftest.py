@@ -7,6 +7,7 @@ of a file to one worker, and each worker starts the brokers that its files ask f
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -37,6 +38,12 @@ def _apache_kafka() -> ApacheKafka:
         return ApacheKafka().start()
     except NoKafka as why:
         (pytest.fail if required() else pytest.skip)(f"no Apache Kafka: {why}")
+
+
+@pytest.fixture(autouse=True)
+def aiokafka_may_speak() -> None:
+    """A command silences aiokafka for its process, which here is the process of the tests that come after it."""
+    logging.getLogger("aiokafka").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

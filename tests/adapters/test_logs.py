@@ -18,11 +18,7 @@ from lmshooks.adapters import logs
 def left_as_found() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    library = logging.getLogger("aiokafka")
-    told = library.level
-    library.setLevel(logging.NOTSET)  # a command that ran in this process may have silenced it
     yield
-    library.setLevel(told)
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger(logs.OURS).setLevel(logging.NOTSET)
