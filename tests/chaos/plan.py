@@ -17,7 +17,7 @@ AT_ONCE = 4
 """Faults that go on at one time, at most, where they are mixed."""
 MIXED = 45.0
 """Seconds of mixed faults, then a pause."""
-ALONE = 25.0
+ALONE = 60.0
 """Seconds of faults one after the other, each with a pause of its own."""
 PAUSE = 6.0
 """Seconds in which a recovery is seen undisturbed."""
@@ -70,7 +70,7 @@ class Plan:
                 await self._over(LONG)
                 await asyncio.sleep(PAUSE)
             else:
-                await asyncio.sleep(self.rng.uniform(0.3, 2.5))
+                await asyncio.sleep(self.rng.uniform(0.5, 3.0))
                 self._collect()
         await self._over(LONG)
         await asyncio.sleep(0.0 if alone else PAUSE)

@@ -48,6 +48,8 @@ class Spec:
     """False: removed from the files. What it is owed is kept, so it goes on wanting."""
     signed: bool = False
     max_events: int = 100
+    eager: bool = False
+    """Tried again sooner than by default: what it refuses, it has to refuse three times."""
 
     def wants(self, event: Event) -> bool:
         """Whether the event is owed to it."""
@@ -68,7 +70,7 @@ class Spec:
             "url": url, "window": self.window, "order": self.order, "active": self.active,
             "max_events": self.max_events, "headers": {"x-sender": sender},
             "timeouts": {"connect": "1s", "total": f"{TIMEOUT:.0f}s"},
-            "retry": {"initial": "500ms", "ceiling": "3s"},
+            "retry": {"initial": "500ms" if self.eager else "5s", "ceiling": "20s"},
         }  # fmt: skip
         if self.at_least is not None:
             entry["filter"] = {"data.level": {"gte": self.at_least}}
@@ -87,7 +89,7 @@ SPECS = (
     Spec("slow", account=3),
     Spec("every"),
     Spec("learner", events=("LEARNING_PATH_*", "LEARNER_PROGRESS"), window="quick", order="learner"),
-    Spec("strict", account=5),
+    Spec("strict", account=5, eager=True),
     CHANGING,
 )
 CHANGES = (
