@@ -20,7 +20,7 @@ from tests.chaos.world import Setting, World
 
 FOUR = SPECS[:4]
 ALLOWED = 3 * 500
-"""Events a kill may repeat: three checkpoints' worth (`limits.checkpoint_events`)."""
+"""Events a kill may repeat: three checkpoints' worth at five hundred settled events each."""
 SETTLE = 180.0
 
 

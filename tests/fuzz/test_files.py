@@ -32,7 +32,7 @@ DAEMON = {
     "egress": {"allow_http": True, "allow_networks": ["10.0.0.0/8"]},
     "limits": {"posts": 1, "failing_posts": 1, "memory": "64MiB", "event_bytes": "5MiB", "queue_events": 1000,
                "queue_bytes": "4MiB", "checkpoint_interval": "1s", "checkpoint_pause": "50ms", "write_timeout": "10s",
-               "checkpoint_events": 500, "checkpoint_records": 2000, "compaction_lag": "24h", "pending_letters": 1000,
+               "checkpoint_events": 100, "checkpoint_records": 2000, "compaction_lag": "24h", "pending_letters": 1000,
                "subscriptions_per_account": 5},
     "windows": {"default": {"every": "15m"}, "nightly": {"at": ["02:00"], "timezone": "Europe/Berlin"},
                 "odd": {"cron": "0 6 * * 1"}},

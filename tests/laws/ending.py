@@ -78,6 +78,9 @@ class Ending:
         for instance in world.running:
             if instance.requests or instance.letters or instance.writes or instance.commits:
                 return f"{instance.name} has work under way"
+            for partition, own in instance.machine.owned.items():
+                if world.owner[partition] is instance and own.exposure.events:
+                    return f"{instance.name} takes {own.exposure.events} events of {partition} to be exposed"
         return None
 
     def _restart_quietly(self) -> None:

@@ -110,13 +110,14 @@ class Bounds(Section):
     checkpoint_pause: Annotated[float, duration()] = _LIMITS.checkpoint_pause
     """Between checkpoints, at least."""
     checkpoint_events: Annotated[int, whole()] = _LIMITS.checkpoint_events
-    """Settled events that bring a checkpoint on."""
+    """Settled events of a partition that bring a commit, or a checkpoint, on; at least one a lane."""
     checkpoint_records: Annotated[int, whole()] = _LIMITS.checkpoint_records
     """State records in one checkpoint, at most."""
     write_timeout: Annotated[float, duration()] = _LIMITS.write_timeout
     """When a write to Kafka that was not confirmed counts as unknown."""
     unconfirmed: Annotated[float, duration()] = _LIMITS.unconfirmed
-    """How long a partition's posts go on while Kafka confirms no write and no commit of it."""
+    """How long a partition's posts go on while Kafka confirms no write and no commit of it; a tenth of it with more
+    than checkpoint_events settled."""
     compaction_lag: Annotated[float, duration()] = _LIMITS.compaction_lag
     """The state topic's min.compaction.lag.ms; longer than a partition may go without an owner."""
     pending_letters: Annotated[int, whole()] = _LIMITS.pending_letters

@@ -38,10 +38,10 @@ TOMBSTONES = 100
 """Real tombstones in one checkpoint, at most."""
 
 
-def due(own: Ownership, now: float) -> float:
+def due(own: Ownership) -> float:
     """When may the next checkpoint begin? At once where something waits to be durable."""
     limits = own.context.limits
-    urgent = own.urgent or not own.ready or own.hurried or own.settled >= limits.checkpoint_events
+    urgent = own.urgent or not own.ready or own.hurried
     return own.checkpointed_at + (limits.checkpoint_pause if urgent else limits.checkpoint_interval)
 
 
@@ -63,15 +63,30 @@ def look(own: Ownership, now: float) -> None:
         if not own.clean and (quiet or own.hurried):
             begin(own, now, final=True)
     elif own.state is State.RUNNING and own.dirty:
-        when = due(own, now)
-        if now >= when:
-            begin(own, now)
+        _work(own, now)
+
+
+def _work(own: Ownership, now: float) -> None:
+    """The checkpoint that is due; else a commit, which costs no write. Where much is settled and a commit did not help,
+    or there is none to make, a checkpoint is due at once."""
+    exposure, much = own.exposure, own.much
+    soon = own.checkpointed_at + (0.0 if exposure.full else own.context.limits.checkpoint_pause)
+    when = due(own)
+    if exposure.events >= much and exposure.left >= much:
+        when = min(when, soon)
+    if now >= when:
+        begin(own, now)
+        return
+    if not own.urgent and own.ready:
+        if now >= commits.due(own) and commits.advance(own, now):
             return
-        own.context.wake_at(when)
-        if not own.urgent and own.ready:
-            if now >= own.advance_due:
-                commits.advance(own, now)
-            own.context.wake_at(own.advance_due)
+        own.context.wake_at(commits.due(own))
+        if exposure.events >= much:
+            when = min(when, soon)
+            if now >= when:
+                begin(own, now)
+                return
+    own.context.wake_at(when)
 
 
 def begin(own: Ownership, now: float, final: bool = False) -> None:
@@ -84,7 +99,6 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
     for window in own.windows.values():
         window.target = window.read
     own.checkpointed_at = now
-    own.settled = 0
     own.urgent = False
     wanted, contents = _lanes(own, target, marks, now)
     whole = len(wanted) <= context.limits.checkpoint_records
@@ -115,7 +129,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         tuple(lane for lane, _, _ in wanted), len(own.epochs), now, final and whole,
     )  # fmt: skip
     context.commands.append(write)
-    own.ordered(now)
+    own.exposure.order(now)
     context.wake_at(now + context.limits.write_timeout)
 
 
@@ -276,6 +290,13 @@ def unknown(own: Ownership, now: float) -> None:
     own.context.wake_at(own.checkpointed_at)
 
 
+def _covers(own: Ownership, flight: Flight, lane: Lane, offset: int, before: bool) -> bool:
+    """Whether a write that landed says what the lane has settled."""
+    if before and flight.contents.get(own.store.lane_key(lane.kind, lane.subscription.id)) is not None:
+        return True
+    return commits.said(own, lane, offset)
+
+
 def landed(own: Ownership, offset: int, now: float) -> None:
     """R3: the write is read back. What waited for it acts, and the target is committed."""
     store = own.store
@@ -284,7 +305,6 @@ def landed(own: Ownership, offset: int, now: float) -> None:
     store.landed(flight)
     store.flight = None
     own.ready = True
-    own.confirmed()
     own.back_off = 1.0
     for lane in flight.lives:
         if lane.alive and not lane.durable:
@@ -304,6 +324,7 @@ def landed(own: Ownership, offset: int, now: float) -> None:
             own.context.facts.append(WindowClosed(name, own.partition, window.read[0], window.to, window.closed_at))
         closed(own, window, now)
     own.durable_epochs = max(own.durable_epochs, min(flight.epochs, len(own.epochs)))
+    own.exposure.confirm(now, lambda *settled: _covers(own, flight, *settled))
     unstash(own, now)
     for lane in own.lanes.values():
         if lane.durable and not lane.out:

@@ -17,24 +17,35 @@ from lmshooks.core.records import Kind, PartRecord, window_key
 
 MANY = 1000
 """Lanes, each of which is looked at: with more of them it is done so much more seldom."""
+PAUSE = 0.02
+"""Seconds between commits, at least, while much is settled."""
 
 
-def advance(own: Ownership, now: float) -> None:
-    """Commit as far as all is settled, or owed by a record that lies in the log: that costs no write."""
-    interval = own.context.limits.commit_interval * (1 + len(own.lanes) // MANY)
+def due(own: Ownership) -> float:
+    """When may what needs no write be committed? Sooner where much is settled that would be sent again."""
+    if own.exposure.events >= own.much:
+        return min(own.advance_due, own.advanced_at + (0.0 if own.exposure.full else PAUSE * _share(own)))
+    return own.advance_due
+
+
+def _share(own: Ownership) -> int:
+    return 1 + len(own.lanes) // MANY
+
+
+def advance(own: Ownership, now: float) -> bool:
+    """Commit as far as all is settled, or owed by a record that lies in the log: that costs no write.
+
+    Whether there was anything to commit.
+    """
+    interval = own.context.limits.commit_interval * _share(own)
+    own.advanced_at = now
     # Counted from the epoch, so that the commits of all partitions go out in one request.
     own.advance_due = max((floor(now / interval) + 1) * interval, now + interval / 2)
-    store = own.store
-    if not _all_said(own):
-        return
-
-    def owed_by_record(lane: Lane) -> bool:
-        key = store.lane_key(lane.kind, lane.subscription.id)
-        return lane.durable and key in store.recorded and key not in store.unknown
-
-    target = settled_below(own, owed_by_record)
-    if target > store.acknowledged:
-        commit(own, target, now, now, None)
+    target = settled_below(own, own.store.owes) if _all_said(own) else -1
+    if target <= own.store.acknowledged:
+        return False
+    commit(own, target, now, now, None)
+    return True
 
 
 def _all_said(own: Ownership) -> bool:
@@ -77,6 +88,7 @@ def reach(own: Ownership, target: int, begun_at: float, now: float, records: int
     if target > own.store.acknowledged:
         commit(own, target, begun_at, now, records)
     else:
+        own.exposure.look(lambda lane, offset, _: said(own, lane, offset))
         own.context.facts.append(Checkpointed(own.partition, records, target, now - begun_at))
 
 
@@ -84,10 +96,23 @@ def commit(own: Ownership, target: int, begun_at: float, now: float, records: in
     """Order it. `records`: how many the checkpoint wrote; None where it is none (`advance`)."""
     ticket = (own, own.tenure, begun_at, records)
     own.committing = now
-    own.ordered(now)
+    own.exposure.order(now)
     own.told = max(own.told, target)
     own.context.wake_at(now + own.context.limits.write_timeout)
     own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{own.store.written}"))
+
+
+def said(own: Ownership, lane: Lane, offset: int) -> bool:
+    """Whether the group's offset, or a window's end, says that the lane has settled all up to an offset.
+
+    They say nothing of a lane whose record is in the log: who takes over goes by that.
+    """
+    if own.store.owes(lane):
+        return False
+    if lane.kind is Kind.REAL_TIME:
+        return offset < own.store.acknowledged
+    window = own.windows.get(lane.subscription.window)
+    return window is None or offset < window.done
 
 
 def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
@@ -97,8 +122,8 @@ def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
         own.dirty = True
         own.context.facts.append(Stalled(own.partition, "commit"))
         return
-    own.confirmed()
     own.store.acknowledged = max(own.store.acknowledged, commit.offset)
+    own.exposure.confirm(now, lambda lane, offset, _: said(own, lane, offset))
     _, _, begun_at, records = commit.ticket
     if records is not None:
         own.context.facts.append(Checkpointed(own.partition, records, commit.offset, now - begun_at))

@@ -53,9 +53,11 @@ class Limits:
     commit_interval: float = 0.1
     """Seconds between commits of what needs no checkpoint: all before it is settled, or owed by a record."""
     unconfirmed: float = 0.5
-    """Seconds for which posts go on while no state write and no commit is confirmed."""
-    checkpoint_events: int = 500
-    """Settled events after which a checkpoint begins sooner."""
+    """Seconds for which posts go on while no state write and no commit is confirmed; a tenth of it with more than
+    `checkpoint_events` settled meanwhile."""
+    checkpoint_events: int = 100
+    """Settled events of a partition that are made durable sooner, by a commit or a checkpoint; and that are too many to
+    post on for long while Kafka confirms nothing. With more lanes than that, one a lane."""
     checkpoint_pause: float = 0.05
     """Seconds between checkpoints, at least."""
     checkpoint_records: int = 2000

@@ -7,6 +7,17 @@ from lmshooks.core.events import Event
 from lmshooks.core.positions import Partition, Position
 
 
+class Attempt:
+    """A request that went out."""
+
+    __slots__ = ("at", "events")
+
+    def __init__(self, at: float, events: int) -> None:
+        self.at = at
+        self.events = events
+        """How many events it has; none once it is known to be over, or slow."""
+
+
 class Delivery:
     """One request's worth of events of a lane, all of one account.
 
@@ -14,7 +25,9 @@ class Delivery:
     long for its next attempt and are made again from the log.
     """
 
-    __slots__ = ("account_json", "attempts", "events", "failing", "id", "keys", "members", "out", "refusals", "size")
+    __slots__ = (
+        "account_json", "attempt", "attempts", "events", "failing", "id", "keys", "members", "out", "refusals", "size",
+    )  # fmt: skip
 
     def __init__(self, delivery_id: str, members: tuple[Position, ...], keys: tuple[str, ...] = ()) -> None:
         self.id = delivery_id
@@ -32,6 +45,8 @@ class Delivery:
         """Whether an attempt is under way."""
         self.failing = False
         """Whether its attempt draws on the permits of failing lanes."""
+        self.attempt: Attempt | None = None
+        """The one under way."""
 
     @property
     def whole(self) -> bool:

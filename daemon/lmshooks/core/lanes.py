@@ -17,6 +17,8 @@ from lmshooks.core.positions import Partition, Position, just_past
 from lmshooks.core.records import Kind, LaneRecord, PendingRecord
 from lmshooks.core.subscriptions import Order, Subscription
 
+SEVERAL = 3
+"""Failures in a row, at least, after which an endpoint is taken to be down."""
 PROBATION = 30.0
 """Seconds: a lane whose next attempt is further away does not keep its queue in memory."""
 
@@ -99,6 +101,11 @@ class Lane:
         subscription = self.subscription
         cap = min(subscription.queue_events, subscription.max_events) if self.failures else subscription.queue_events
         return self.queued * 2 <= cap and self.queued_bytes * 2 <= subscription.queue_bytes
+
+    @property
+    def down(self) -> bool:
+        """Whether all that is pending seems to have failed: the lane waits then, and tries with its head alone."""
+        return self.failures >= min(self.subscription.max_in_flight, max(SEVERAL, len(self.pending)))
 
     def head(self, feed: Position) -> Position:
         """The first position that is not settled, `feed` being its feed's read position."""
@@ -195,7 +202,7 @@ class Lane:
         if self.blocked or not self.durable or not self.alive or self.held_until > now:
             return None
         subscription = self.subscription
-        probing = self.failures >= subscription.max_in_flight or (self.failures > 0 and self.held_until > 0)
+        probing = self.down or (self.failures > 0 and self.held_until > 0)
         if self.out >= (1 if probing else subscription.max_in_flight):
             return None
         if self.mixed:

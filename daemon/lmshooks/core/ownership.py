@@ -22,6 +22,7 @@ from lmshooks.core.catalogue import Cadence
 from lmshooks.core.commands import AskEnd, Hold, WriteState
 from lmshooks.core.context import KIND_OF, Context
 from lmshooks.core.events import Event, Record
+from lmshooks.core.exposure import Exposure
 from lmshooks.core.facts import (
     Attached,
     Detached,
@@ -106,17 +107,17 @@ class Ownership:
         self.stash: list[tuple[Sequence[Record], int]] = []
         self.letters: dict[Position, Letter] = {}
         self.to_send: dict[Lane, None] = {}
-        self.settled = 0
         self.dirty = True
         self.urgent = False
         """Something waits to be durable before it acts."""
         self.checkpointed_at = 0.0
         self.advance_due = 0.0
         """When what needs no write is committed next."""
+        self.advanced_at = 0.0
+        """When it was last seen to."""
         self.committing: float | None = None
         """When the commit was ordered that is not answered yet."""
-        self.unconfirmed_since: float | None = None
-        """When the write or commit was ordered since which none was confirmed."""
+        self.exposure = Exposure(self.context.limits.unconfirmed)
         self.look_due = 0.0
         self.hurried = False
         self.clean = False
@@ -319,22 +320,18 @@ class Ownership:
         self.cadences.clear()
         self.dirty = self.urgent = True
 
-    def ordered(self, now: float) -> None:
-        """A write or a commit is under way: until one is confirmed, what is settled may have to go out again."""
-        if self.unconfirmed_since is None:
-            self.unconfirmed_since = now
-
-    def confirmed(self) -> None:
-        """Kafka confirms again."""
-        self.unconfirmed_since = None
+    @property
+    def much(self) -> int:
+        """So many settled events are made durable sooner; one a lane is what one event can come to."""
+        return max(self.context.limits.checkpoint_events, len(self.lanes))
 
     def unconfirmed(self, now: float) -> bool:
         """Whether Kafka has confirmed nothing for too long: all that went out now would come again in other hands."""
-        return self.unconfirmed_since is not None and now - self.unconfirmed_since > self.context.limits.unconfirmed
+        return self.exposure.grows(now, self.much)
 
     def may_post(self, now: float) -> bool:
         """Not while another's claim may have gone unseen (R6: who slept, or was cut off, reads the state topic first);
-        nor where Kafka does not confirm what is settled (decision 19)."""
+        nor where Kafka does not confirm what is settled (decisions 19 and 21)."""
         if not self.ready or self.state is not State.RUNNING or now - self.context.known_at > self.context.silence:
             return False
         return not self.unconfirmed(now)

@@ -11,6 +11,7 @@ from lmshooks.core.commands import Bury, Post
 from lmshooks.core.context import Context
 from lmshooks.core.deliveries import Delivery
 from lmshooks.core.events import LetterReason
+from lmshooks.core.exposure import YOUNG
 from lmshooks.core.facts import Attempted, Stalled
 from lmshooks.core.lanes import PROBATION, Lane
 from lmshooks.core.ownership import Ownership
@@ -45,6 +46,7 @@ class Posting:
         if lane.alive:
             lane.out -= 1
             delivery.out = False
+            own.exposure.answer(delivery)
             verdict = judge(outcome, len(delivery.members), delivery.refusals)
             reason = self._judged(own, lane, delivery, post, outcome, verdict, now)
             own.to_send[lane] = None
@@ -91,7 +93,7 @@ class Posting:
         return reason
 
     def _settle(self, own: Ownership, lane: Lane, delivery: Delivery, now: float) -> None:
-        own.settled += len(delivery.members)
+        own.exposure.settle(lane, delivery)
         self.context.memory -= lane.settle(delivery, now)
         own.to_send[lane] = None
         own.dirty = True
@@ -109,7 +111,7 @@ class Posting:
             delivery.refusals += 1
         wait = wait_before(delivery.attempts + 1, policy, delivery.id, outcome.retry_after)
         lane.due[delivery.id] = now + wait
-        if verdict is Verdict.WAIT or lane.failures >= lane.subscription.max_in_flight:
+        if verdict is Verdict.WAIT or lane.down:
             lane.held_until = max(lane.held_until, now + wait)
         # Lanes are looked at only so often: a wake-up before that would be spent for nothing.
         self.context.wake_at(max(now + wait, own.look_due))
@@ -133,10 +135,14 @@ class Posting:
             return
         for lane, owner in self._fed(now):
             self._send_lane(owner, lane, now)
-        while own.to_send:
-            lane, _ = own.to_send.popitem()
+        if not own.to_send:
+            return
+        waiting, own.to_send = own.to_send, {}
+        for lane in waiting:
             if lane.alive:
                 self._send_lane(own, lane, now)
+        if own.exposure.full:  # as when nothing is confirmed, but for moments: looked at again with the next answer
+            self.context.wake_at(now + YOUNG)
 
     def _fed(self, now: float) -> list[tuple[Lane, Ownership]]:
         """Starved lanes for which there are permits now, taken out of the queues."""
@@ -159,6 +165,9 @@ class Posting:
     def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
         limits = self.context.limits
         while True:
+            if not own.exposure.room(now, own.much):
+                own.to_send[lane] = None
+                return
             failing = lane.failures > 0
             if (self.failing_posts >= limits.failing_posts) if failing else (self.posts >= limits.posts):
                 if lane.ready or lane.pending:
@@ -171,6 +180,7 @@ class Posting:
             delivery.out = True
             delivery.failing = failing
             lane.out += 1
+            own.exposure.post(delivery, now)
             if failing:
                 self.failing_posts += 1
             else:

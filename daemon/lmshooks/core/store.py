@@ -118,6 +118,12 @@ class Store:
             return False
         return max(recorded.head, recorded.horizon) <= start_of(durable)
 
+    def owes(self, lane: Lane) -> bool:
+        """Whether a record in the log says what the lane is owed: who takes over starts there, be the commit where it
+        may."""
+        key = self.lane_key(lane.kind, lane.subscription.id)
+        return lane.alive and lane.durable and key in self.recorded and key not in self.unknown
+
     def compose(self, contents: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes | None]]:
         """Stamp the contents of one write; every value gets the write's own sequence."""
         self.sequence += 1

@@ -1,0 +1,123 @@
+"""What would be sent again if the partition changed hands now? Settled events that nothing durable says are settled.
+
+How many that may be is bounded: with many, a commit or a checkpoint comes sooner; with more, posts wait (decision 21).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+from lmshooks.core.deliveries import Attempt, Delivery
+from lmshooks.core.lanes import Lane
+
+SOON = 10
+"""With much exposed, posts go on for so much shorter a time while Kafka confirms nothing."""
+LEAST, MOST = 3, 3 << 10
+"""Times as much as is made durable sooner that may be exposed at once: from the one up to the other, twice as much
+with each confirmation that comes soon."""
+YOUNG = 0.05
+"""Seconds for which a request counts as if it were answered: it soon will be, unless its endpoint is slow."""
+
+
+class Settled(NamedTuple):
+    """A delivery that is over, and is not known to be durably so."""
+
+    lane: Lane
+    offset: int
+    """Of its last event."""
+    events: int
+    number: int
+    """How many deliveries were settled before it."""
+
+
+Covers: TypeAlias = Callable[[Lane, int, bool], bool]
+"""Whether whoever took over now would know that the lane has settled all up to the offset; and whether it had when what
+was confirmed was ordered."""
+
+
+class Exposure:
+    """Of one partition, in one tenure."""
+
+    def __init__(self, patience: float) -> None:
+        """`patience`: seconds for which Kafka may confirm nothing before posts wait for it."""
+        self._soon = patience / SOON
+        self._patience = patience
+        self.times = LEAST
+        """How many times as much as is made durable sooner may be exposed."""
+        self.events = 0
+        """How many would be sent again."""
+        self.left = 0
+        """Those of them that were settled when the last confirmation was ordered, and are not covered by it."""
+        self.since: float | None = None
+        """When the write or commit was ordered since which none was confirmed."""
+        self.full = False
+        """Whether posts wait until less is exposed."""
+        self._settled: list[Settled] = []
+        self._count = self._ordered = 0
+        """Deliveries that were ever settled; and how many had been when the last write or commit was ordered."""
+        self._young = 0
+        """Events of requests that went out just now."""
+        self._posted: deque[Attempt] = deque()
+
+    def post(self, delivery: Delivery, now: float) -> None:
+        """A delivery goes out."""
+        delivery.attempt = Attempt(now, len(delivery.members))
+        self._young += delivery.attempt.events
+        self._posted.append(delivery.attempt)
+
+    def answer(self, delivery: Delivery) -> None:
+        """An attempt is over, however it went."""
+        if delivery.attempt is not None:
+            self._over(delivery.attempt)
+            delivery.attempt = None
+
+    def _over(self, attempt: Attempt) -> None:
+        self._young -= attempt.events
+        attempt.events = 0
+
+    def settle(self, lane: Lane, delivery: Delivery) -> None:
+        """A delivery is over."""
+        count = len(delivery.members)
+        self.events += count
+        self._settled.append(Settled(lane, delivery.members[-1][0], count, self._count))
+        self._count += 1
+
+    def order(self, now: float) -> None:
+        """A write or a commit is under way."""
+        self._ordered = self._count
+        if self.since is None:
+            self.since = now
+
+    def confirm(self, now: float, covers: Covers) -> None:
+        """Kafka confirms what was ordered last."""
+        if self.since is not None:
+            self.times = min(self.times * 2, MOST) if now - self.since <= self._soon else LEAST
+        self.since = None
+        self.look(covers)
+
+    def look(self, covers: Covers) -> None:
+        """See what is exposed no more."""
+        before = self._ordered
+        self._settled = [one for one in self._settled if not covers(one.lane, one.offset, one.number < before)]
+        self.events = self.left = 0
+        for one in self._settled:
+            self.events += one.events
+            if one.number < before:
+                self.left += one.events
+
+    def room(self, now: float, much: int) -> bool:
+        """Whether more may be exposed, with what will be in a moment. `much`: how many are made durable sooner."""
+        posted = self._posted
+        while posted and (not posted[0].events or now - posted[0].at > YOUNG):
+            self._over(posted.popleft())
+        self.full = self.events + self._young >= self.times * much
+        return not self.full
+
+    def grows(self, now: float, much: int) -> bool:
+        """Whether Kafka has confirmed nothing for too long: what went out now would only be added to it."""
+        if self.since is None:
+            return False
+        silent = now - self.since
+        return silent > self._patience or (silent > self._soon and self.events > much)
