@@ -135,14 +135,11 @@ class Posting:
             return
         for lane, owner in self._fed(now):
             self._send_lane(owner, lane, now)
-        if not own.to_send:
-            return
+        own.exposure.full = False
         waiting, own.to_send = own.to_send, {}
         for lane in waiting:
             if lane.alive:
                 self._send_lane(own, lane, now)
-        if own.exposure.full:  # as when nothing is confirmed, but for moments: looked at again with the next answer
-            self.context.wake_at(now + YOUNG)
 
     def _fed(self, now: float) -> list[tuple[Lane, Ownership]]:
         """Starved lanes for which there are permits now, taken out of the queues."""
@@ -167,6 +164,7 @@ class Posting:
         while True:
             if not own.exposure.room(now, own.much):
                 own.to_send[lane] = None
+                self.context.wake_at(now + YOUNG)
                 return
             failing = lane.failures > 0
             if (self.failing_posts >= limits.failing_posts) if failing else (self.posts >= limits.posts):
