@@ -18,6 +18,7 @@ BEFORE = 15.0
 """Seconds after a fault's end in which a partition that was lost by it may still change hands: a session, a claim."""
 OWNERS = {"kill": Way.KILLED, "kill for long": Way.KILLED, "sleep": Way.ASLEEP, "stop": Way.STOPPED}
 BROKERS = ("Kafka's network cut for all", "broker", "controller", "all brokers")
+NOTHING = "nothing was done to either then"
 HANDING = (*OWNERS, "rolling restart", "partition added")
 
 
@@ -47,6 +48,11 @@ class Blame:
         """Whether an answer may not have come through: something was done to the listener, or the sender slept."""
         asleep = (fault.kind == "sleep" for fault in self._on(sender.partition(".")[0], begin, end))
         return bool(self._on(listener, begin, end)) or any(asleep)
+
+    def disturbed(self, begin: float, end: float, listener: str, sender: str) -> str:
+        """What was last done in a time to the listener of an answer, or else to its sender."""
+        found = self._on(listener, begin, end) or self._on(sender.partition(".")[0], begin, end)
+        return found[-1].kind if found else NOTHING
 
     def woke(self, sender: str, begin: float, end: float) -> bool:
         """Whether an instance was let go on in a time."""

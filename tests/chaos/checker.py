@@ -283,13 +283,13 @@ class Checker:
         claim = self.state.claim_before(partition, taken.at)
         crossed = claim is not None and (claim.at > before.at or before.sender != taken.sender)
         if taken.attempt < sub.attempts.get((taken.id, taken.sender), 1):
-            self.judgement.repeated[Cause.UNANSWERED] += 1  # held up on its way: later ones have come before it
+            self.again(Cause.UNANSWERED, sub, before)  # held up on its way: later ones have come before it
             return
         same = before.id == taken.id or sub.split.get(before.id, 0.0) > before.at
         if same and before.sender == taken.sender and not crossed:
             again = taken.attempt > 1  # a request that came late, its sender gone, is followed by the next at once
             cause = Cause.UNANSWERED if unheard else Cause.UNHEARD if again else Cause.UNKNOWN
-            self.judgement.repeated[cause] += 1
+            self.again(cause, sub, before)
             if cause is not Cause.UNKNOWN:
                 return
         elif claim is not None and crossed:
@@ -301,21 +301,28 @@ class Checker:
                 or before.ended - before.at > TIMEOUT - TOLD_LATE
                 or self.blame.unheard(before.at - HEARD, before.ended + HEARD, sub.name, before.sender)
             ):
-                self.judgement.repeated[Cause.UNANSWERED] += 1
+                self.again(Cause.UNANSWERED, sub, before)
             else:
-                self.judgement.repeated[Cause.TAKEN_OVER] += 1
+                self.again(Cause.TAKEN_OVER, sub, before)
                 self._repeats[partition, ended.offset] += 1
             if unheard or before.at >= ended.since or claim.at <= before.at or self.superseded(partition, before):
                 return  # the last two: a zombie sent it; whether it still might is asked in `owner`
             if not self.windowed(number) and self.committed(partition, ended.at) <= self.log.offset[number]:
                 return  # written, but the group did not confirm the commit: no checkpoint was completed
         else:
-            self.judgement.repeated[Cause.UNKNOWN] += 1
+            self.again(Cause.UNKNOWN, sub, before)
         self.wrong(
             Wrong.REPEATED,
             f"{sub.name} got event {number} of partition {partition} at {before.at:.3f} ({before.id}, {before.sender}) "
             f"and at {taken.at:.3f} ({taken.id}, {taken.sender}); claim {self.state.claim_after(partition, before.at)}",
         )
+
+    def again(self, cause: Cause, sub: Subscriber, before: Seen) -> None:
+        """Count what came again."""
+        self.judgement.repeated[cause] += 1
+        if cause is Cause.UNANSWERED:
+            done = self.blame.disturbed(before.at - TOLD_LATE, before.at + TIMEOUT, sub.name, before.sender)
+            self.judgement.unanswered[done] += 1
 
     def superseded(self, partition: int, seen: Seen) -> bool:
         """Whether another's claim stood when it was sent: its sender had not read it yet, and settled nothing."""

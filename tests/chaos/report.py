@@ -65,6 +65,7 @@ def told(run: Run, checker: Checker, book: Book) -> dict[str, Any]:
         "wrong": {str(wrong): judgement.wrong[wrong] for wrong in CLAIMED},
         "examples": {str(wrong): examples for wrong, examples in judgement.examples.items()},
         "repeated": {str(cause): judgement.repeated[cause] for cause in Cause},
+        "unanswered": dict(judgement.unanswered.most_common()),
         "changes_of_hands": {
             str(way): {
                 "count": len(counts), "repeated": sum(counts), "p50": quantile(sorted(counts), 0.5), "max": max(counts)
@@ -192,7 +193,14 @@ def lines(numbers: dict[str, Any]) -> Iterator[str]:
         "The checker sees a checkpoint only where it wrote to the state topic, so it convicts what was settled before",
         "the fourth-last such write, unless the group had not committed past it.",
         "",
-        "| how the partition was lost | times | repeated in all | p50 of a change | most |",
+        "| inherent: what was done to the listener, or to its sender, within the time-out | deliveries | share |",
+        "|---|---|---|",
+    )
+    for done, count in numbers["unanswered"].items():
+        yield f"| {done} | {count:,} | {_share(count, numbers)} |"
+    yield from (
+        "",
+        "| the daemon's own: how the partition was lost | times | repeated in all | p50 of a change | most |",
         "|---|---|---|---|---|",
     )
     for way, one in numbers["changes_of_hands"].items():

@@ -47,6 +47,14 @@ def test_a_fault_is_found_however_long_ago_it_began() -> None:
     assert blame.faulty(14.5, 14.6, "a.1")
 
 
+def test_an_answer_was_disturbed_by_what_was_last_done_to_its_listener_or_else_to_its_sender() -> None:
+    faults = [done("listener resets", "every"), done("listener hangs", "every", 97.0, 98.0), done("kill", "a", 98.0)]
+    blame = Blame(faults, NAMES)
+    assert blame.disturbed(96.0, 99.0, "every", "a.1") == "listener hangs"
+    assert blame.disturbed(96.0, 99.0, "other", "a.1") == "kill"
+    assert blame.disturbed(96.0, 99.0, "other", "b.1") == "nothing was done to either then"
+
+
 def test_an_answer_is_unheard_where_the_sender_slept_but_not_where_it_was_killed() -> None:
     blame = Blame([done("sleep", "a"), done("kill", "b")], NAMES)
     assert blame.unheard(96.0, 97.0, "every", "a.1")

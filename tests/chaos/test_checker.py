@@ -194,9 +194,13 @@ def test_a_doctored_history_is_convicted(name: str) -> None:
 
 def test_an_answer_that_was_lost_explains_a_repetition() -> None:
     lost = FOUR._replace(told=False)
-    judgement = judge(without(FOUR, lost, FOUR._replace(at=BEGAN + 6.6, ended=BEGAN + 6.7, attempt=2))(CLEAN))
+    history = without(FOUR, lost, FOUR._replace(at=BEGAN + 6.6, ended=BEGAN + 6.7, attempt=2))(CLEAN)
+    judgement = judge(history)
     assert not judgement.wrong, judgement.lines()
     assert judgement.repeated == {Cause.UNANSWERED: 1}
+    assert judgement.unanswered == {"nothing was done to either then": 1}
+    cut = Faulted(FOUR.at - 0.5, FOUR.at + 1, "listener resets", FOUR.subscription)
+    assert judge(history._replace(faulted=[cut])).unanswered == {"listener resets": 1}
 
 
 def test_a_signature_of_a_clock_that_was_set_may_be_refused() -> None:

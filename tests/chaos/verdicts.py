@@ -88,6 +88,8 @@ class Judgement:
     """First deliveries: an event to a subscription counts one."""
     letters: Counter[str] = field(default_factory=Counter)
     repeated: Counter[Cause] = field(default_factory=Counter)
+    unanswered: Counter[str] = field(default_factory=Counter)
+    """What was done to the listener, or its sender, when an answer was lost, late or cut -> what came again for it."""
     changes: dict[Way, list[int]] = field(default_factory=dict)
     """How a partition was lost -> for each time, how many deliveries were repeated that had been answered."""
     repeated_by: Counter[str] = field(default_factory=Counter)
