@@ -170,6 +170,17 @@ class Driver:
             elif count % self.case.lag == 0:
                 self.answer(len(self.posts))
 
+    def warm(self, fetches: Sequence[tuple[int, list[ConsumerRecord]]]) -> None:
+        """Rounds until it is steady: caches, lanes, first records; and the machine has seen how soon Kafka confirms."""
+        self.feed(fetches)
+        while self.posts or any(lane.queued for own in self.machine.owned.values() for lane in own.lanes.values()):
+            self.answer(len(self.posts))
+            self.confirm()
+            self.now += 0.02
+            self.machine.wake(self.now)
+            self.turn()
+        self.feed(fetches)
+
 
 def fetches_of(case: Case) -> list[tuple[int, list[ConsumerRecord]]]:
     """(partition, records) of one round, the partitions in turn; an account's events are in one partition."""
@@ -213,6 +224,7 @@ async def fed(case: Case, rounds: int) -> None:
     """What is counted under valgrind."""
     driver = Driver(case, reporter())
     fetches = fetches_of(case)
+    driver.warm(fetches)
     for _ in range(rounds):
         driver.feed(fetches)
 
@@ -222,7 +234,7 @@ async def measure(case: Case, rounds: int) -> Cost:
     driver = Driver(case, reporter())
     fetches = fetches_of(case)
     events = case.events * case.fan_out
-    driver.feed(fetches)  # caches, lanes, first records
+    driver.warm(fetches)
     gc.collect()
     gc.freeze()
     totals = []

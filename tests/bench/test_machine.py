@@ -16,7 +16,7 @@ def test_a_steady_round_delivers_each_of_its_events_to_each_of_its_subscriptions
     case = CASES[name]
     driver = Driver(case, Reporter("test", lambda: EPOCH))
     fetches = fetches_of(case)
-    driver.feed(fetches)
+    driver.warm(fetches)
     before = driver.delivered
     driver.feed(fetches)
     assert driver.delivered - before == case.events * case.fan_out
