@@ -6,8 +6,8 @@ WHY = {
     ("throughput", "default settings"): "One core does it all: the rate is what the CPU an event allows.",
     ("throughput", "default settings, CPU"): """\
 It follows the machine: 7.8 to 8.0 us in its quiet rounds and up to 10.9 in others of the same hour, where the naive
-loop and the bare consume loop were dearer, too; 6.97 when the bare loop took 2.4 us instead of 2.7. An earlier tree beside
-this one took 8.1 to 8.9. Next: more rounds on a quiet machine; fewer objects a delivery.""",
+loop and the bare consume loop were dearer, too; 6.97 when the bare loop took 2.4 us instead of 2.7. An earlier tree
+beside this one took 8.1 to 8.9. Next: more rounds on a quiet machine; fewer objects a delivery.""",
     ("throughput", "default settings, resident at most"): """\
 Little room: 76 to 83 MiB from run to run. Next: fetch less at once where lanes are full.""",
     ("latency", "500/s, p99"): """\
