@@ -72,18 +72,21 @@ def _work(own: Ownership, now: float) -> None:
     exposure, much = own.exposure, own.much
     soon = own.checkpointed_at + (0.0 if exposure.full else own.context.limits.checkpoint_pause)
     when = due(own)
-    if exposure.left >= much:
+    if exposure.events >= much and exposure.left >= much:
         when = min(when, soon)
-    if now < when and own.ready and not own.urgent:
+    if now >= when:
+        begin(own, now)
+        return
+    if not own.urgent and own.ready:
         if now >= commits.due(own) and commits.advance(own, now):
             return
         own.context.wake_at(commits.due(own))
         if exposure.events >= much:
             when = min(when, soon)
-    if now >= when:
-        begin(own, now)
-    else:
-        own.context.wake_at(when)
+            if now >= when:
+                begin(own, now)
+                return
+    own.context.wake_at(when)
 
 
 def begin(own: Ownership, now: float, final: bool = False) -> None:
