@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lmshooks.core.concurrency import FIRST, PATIENCE
 from lmshooks.core.subscriptions import Endpoint, RetryPolicy, Subscription
 from tests.core.waiting import Waiting
 
@@ -14,6 +15,7 @@ def failed(count: int) -> Waiting:
     waiting = Waiting(ALL)
     for account in range(ACCOUNTS):
         waiting.read(1, account)
+        waiting.widen(ACCOUNTS)
     assert len(waiting.posts) == ACCOUNTS
     out, waiting.posts = waiting.posts, []
     for post in out[:count]:
@@ -36,6 +38,9 @@ def test_an_endpoint_that_is_down_is_tried_with_one_delivery_and_gets_all_when_i
     (head,) = waiting.posts
     assert head.attempt == 3
     waiting.answer(head, 200)
+    assert len(waiting.posts) == 1 + FIRST, "first so many"
+    for post in waiting.posts[1:]:
+        waiting.answer(post, 200)
     assert len(waiting.posts) == 1 + ACCOUNTS - 1 + 1
 
 
@@ -44,7 +49,9 @@ def test_while_one_is_not_answered_the_others_are_tried_each_at_its_time() -> No
     waiting.read(1, account=7)
     assert [post.attempt for post in waiting.posts] == [1]
     waiting.wait(5.1)
-    assert [post.attempt for post in waiting.posts] == [1, *(ACCOUNTS - 1) * [2]]
+    for again in range(1, ACCOUNTS):
+        assert [post.attempt for post in waiting.posts] == [1, *again * [2]], "nothing is answered: one a second"
+        waiting.wait(PATIENCE)
 
 
 def test_one_account_that_fails_does_not_keep_another_waiting() -> None:

@@ -72,31 +72,47 @@ def test_with_much_exposed_patience_is_a_tenth() -> None:
     assert not exposure.grows(10.7, 2)
 
 
+def confirmed(exposure: Exposure, at: float, after: float = 0.01) -> None:
+    """What is exposed is ordered to be made durable, and is so after a time."""
+    exposure.order(at)
+    exposure.confirm(at + after, below(1_000_000))
+
+
 def test_there_is_more_room_with_each_confirmation_that_comes_soon_and_the_least_after_a_late_one() -> None:
     exposure, one = Exposure(0.5), lane()
+    for times in (LEAST, 2 * LEAST, 4 * LEAST, 8 * LEAST):
+        settle(exposure, one, *range(times * 10 - 1))
+        assert exposure.room(10.0, 10)
+        settle(exposure, one, times * 10)
+        assert not exposure.room(10.0, 10)
+        assert exposure.full
+        confirmed(exposure, 10.0)
+    confirmed(exposure, 11.0, after=0.06)
     settle(exposure, one, *range(LEAST * 10))
-    assert not exposure.room(10.0, 10)
-    assert exposure.full
-    exposure.order(10.0)
-    exposure.confirm(10.01, nothing)
-    assert exposure.room(10.01, 10)
-    settle(exposure, one, *range(LEAST * 10, LEAST * 20))
-    assert not exposure.room(10.01, 10)
-    exposure.order(10.02)
-    exposure.confirm(10.03, nothing)
-    assert exposure.room(10.03, 10)
-    exposure.order(10.04)
-    exposure.confirm(10.1, nothing)
-    assert not exposure.room(10.1, 10)
-    assert not exposure.room(10.1, 20)
-    assert exposure.room(10.1, 21)
+    assert not exposure.room(12.0, 10)
+    assert exposure.room(12.0, 11)
+
+
+def test_what_is_not_used_of_the_room_is_taken_back() -> None:
+    exposure, one = Exposure(0.5), lane()
+    exposure.times = 64
+    settle(exposure, one, *range(17))
+    assert exposure.room(10.0, 1)
+    confirmed(exposure, 10.0)
+    assert exposure.times == 64, "more than a quarter, less than half"
+    for times in (32, 16, 8, 4, 4):
+        settle(exposure, one, 1)
+        assert exposure.room(10.0, 1)
+        confirmed(exposure, 10.0)
+        assert exposure.times == times
+    for _ in range(3):
+        confirmed(exposure, 10.0)
+    assert exposure.times == LEAST
 
 
 def test_a_request_takes_room_until_it_is_answered_or_slow() -> None:
     exposure = Exposure(0.5)
-    first, second = (
-        delivery_of("one", P, [event(offset, 0.0) for offset in (base, base + 1)], ("1",)) for base in (1, 3)
-    )
+    first, second = (delivery_of("one", P, [event(offset, 0.0)], ("1",)) for offset in (1, 2))
     exposure.post(first, 10.0)
     exposure.post(second, 10.02)
     assert not exposure.room(10.03, 1)
@@ -185,15 +201,34 @@ def much(machine: Dispatcher) -> int:
 
 
 def test_many_settled_events_are_committed_sooner() -> None:
+    for share, early, late in ((10, 0.06, 0.11), (2, 0.025, 0.055), (1, 0.005, 0.035)):
+        kafka = ready(ONE)
+        kafka.deliver(much(kafka.machine) // share)
+        kafka.wait(early)
+        assert kafka.committed == 2
+        kafka.wait(late - early)
+        assert kafka.committed == 2 + much(kafka.machine) // share, "too soon for a checkpoint, and a commit will do"
+
+
+def test_however_many_are_settled_commits_have_a_pause() -> None:
     kafka = ready(ONE)
-    kafka.deliver(much(kafka.machine) - 1)
+    (own,) = kafka.machine.owned.values()
+    own.exposure.times = 64
+    kafka.deliver(10 * much(kafka.machine))
+    assert kafka.committed == 2
     kafka.wait(0.03)
-    assert kafka.committed == 2, "not so many: the next commit will do"
-    kafka.deliver(1)
-    assert kafka.committed == 2 + much(kafka.machine)
-    kafka.deliver(much(kafka.machine))
-    kafka.wait(0.025)
-    assert kafka.committed == 2 + 2 * much(kafka.machine), "too soon for a checkpoint, and a commit will do"
+    assert kafka.committed == 2 + 10 * much(kafka.machine)
+
+
+def test_few_settled_events_behind_something_slow_wait_for_the_checkpoint() -> None:
+    kafka = ready(ONE, replace(ONE, id="slow"))
+    kafka.wait(1.1)
+    writes = len(kafka.state)
+    kafka.read(20)
+    kafka.answer_to("one")
+    for _ in range(8):
+        kafka.wait(0.1)
+    assert len(kafka.state) == writes
 
 
 def test_many_settled_events_behind_something_slow_get_a_record_sooner() -> None:
@@ -249,8 +284,9 @@ def cautious() -> Kafka:
     kafka.slow = True
     kafka.deliver(1)
     kafka.wait(0.11)
-    kafka.wait(0.1)
+    kafka.wait(0.06)
     kafka.confirm(for_good=False)
+    kafka.widen(100)
     for account in range(100):
         kafka.read(10, account)
     return kafka
@@ -262,8 +298,9 @@ def test_after_a_late_confirmation_no_more_goes_out_than_may_come_again() -> Non
     assert room <= 10 * len(kafka.posts) <= room + 10
     went = len(kafka.posts)
     for post in kafka.posts[:5]:
+        kafka.widen(1000)
         kafka.answer(post, 500)
-    assert len(kafka.posts) == went + 5, "what failed is not exposed"
+    assert sum(post.events for post in kafka.posts[went:]) == 5 * 10, "what failed is not exposed"
 
 
 def test_requests_to_slow_endpoints_do_not_keep_others_from_going_out() -> None:

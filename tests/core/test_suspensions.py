@@ -16,7 +16,9 @@ def suspensions(waiting: Waiting) -> int:
 def test_requests_that_were_under_way_and_are_answered_later_suspend_nothing_twice() -> None:
     one = Subscription("one", "1", ("*",), Endpoint("http://x"), order=Order.NONE, max_events=1, max_in_flight=3)
     waiting = Waiting(one)
-    waiting.read(3)
+    waiting.read(1)
+    waiting.widen(3)
+    waiting.read(2)
     assert len(waiting.posts) == 3
     for post in tuple(waiting.posts):
         waiting.answer(post, 410)

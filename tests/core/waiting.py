@@ -80,9 +80,20 @@ class Waiting:
 
     def answer(self, post: Post, status: int) -> None:
         """The endpoint answers."""
+        self.answer_all([post], status)
+
+    def answer_all(self, posts: Sequence[Post], status: int) -> None:
+        """Answers that come at once."""
         failure = None if status < 300 else Failure.STATUS
-        self.machine.attempted(post, Outcome(status, failure, None, 0.0, ""), self.now)
+        outcome = Outcome(status, failure, None, 0.0, "")
+        self.machine.answered([(post, outcome) for post in posts], self.now)
         self.turn()
+
+    def widen(self, limit: int) -> None:
+        """As if endpoints had answered so much lately that so many requests may be under way to each."""
+        for own in self.machine.owned.values():
+            for lane in own.lanes.values():
+                lane.concurrency.limit = limit
 
     def wait(self, seconds: float) -> None:
         """Time passes at one stroke."""

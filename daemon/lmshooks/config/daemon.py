@@ -110,7 +110,8 @@ class Bounds(Section):
     checkpoint_pause: Annotated[float, duration()] = _LIMITS.checkpoint_pause
     """Between checkpoints, at least."""
     checkpoint_events: Annotated[int, whole()] = _LIMITS.checkpoint_events
-    """Settled events of a partition that bring a commit, or a checkpoint, on; at least one a lane."""
+    """Settled events of a partition that bring a commit, or a checkpoint, on; at least one a lane. Posts wait where
+    some times as many are settled: twice at first, more while Kafka confirms soon."""
     checkpoint_records: Annotated[int, whole()] = _LIMITS.checkpoint_records
     """State records in one checkpoint, at most."""
     write_timeout: Annotated[float, duration()] = _LIMITS.write_timeout

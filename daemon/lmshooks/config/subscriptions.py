@@ -212,7 +212,7 @@ class Entry(Section):
     order: Annotated[Order, member(Order)] = _ONE.order
     """Within what order is kept: account, learner or none."""
     max_in_flight: Annotated[int, whole(1, 1000)] = _ONE.max_in_flight
-    """Deliveries out at once, one a key."""
+    """Deliveries of a lane out at once, at most, one a key: two at first, more while they are answered."""
     max_events: Annotated[int, whole(1, 10_000)] = _ONE.max_events
     """Events in one delivery."""
     max_bytes: Annotated[int, size()] = _ONE.max_bytes

@@ -67,26 +67,24 @@ def look(own: Ownership, now: float) -> None:
 
 
 def _work(own: Ownership, now: float) -> None:
-    """The checkpoint that is due; else a commit, which costs no write. Where much is settled and a commit did not help,
-    or there is none to make, a checkpoint is due at once."""
+    """The checkpoint that is due; else a commit, which costs no write. Where much is settled that the last one did not
+    cover, or there is none to make, a checkpoint is due at once."""
     exposure, much = own.exposure, own.much
     soon = own.checkpointed_at + (0.0 if exposure.full else own.context.limits.checkpoint_pause)
     when = due(own)
-    if exposure.events >= much and exposure.left >= much:
+    if exposure.left >= much:
         when = min(when, soon)
+    if now < when and own.ready and not own.urgent:
+        if now >= commits.due(own):
+            if commits.advance(own, now):
+                return
+            if exposure.events >= much:
+                when = min(when, soon)
+        own.context.wake_at(commits.due(own))
     if now >= when:
         begin(own, now)
-        return
-    if not own.urgent and own.ready:
-        if now >= commits.due(own) and commits.advance(own, now):
-            return
-        own.context.wake_at(commits.due(own))
-        if exposure.events >= much:
-            when = min(when, soon)
-            if now >= when:
-                begin(own, now)
-                return
-    own.context.wake_at(when)
+    else:
+        own.context.wake_at(when)
 
 
 def begin(own: Ownership, now: float, final: bool = False) -> None:

@@ -22,10 +22,19 @@ PAUSE = 0.02
 
 
 def due(own: Ownership) -> float:
-    """When may what needs no write be committed? Sooner where much is settled that would be sent again."""
-    if own.exposure.events >= own.much:
-        return min(own.advance_due, own.advanced_at + (0.0 if own.exposure.full else PAUSE * _share(own)))
-    return own.advance_due
+    """When may what needs no write be committed? The sooner, the more is settled that would be sent again.
+
+    So many times longer than the pause as it is less than much: what a commit costs, and what it saves, are in balance.
+    """
+    exposure = own.exposure
+    if not exposure.events:
+        return own.advance_due
+    if exposure.full:
+        return min(own.advance_due, own.advanced_at)
+    pause = PAUSE * _share(own)
+    wait = pause * max(1.0, own.much / exposure.events)
+    # Counted from the epoch, so that the commits of all partitions go out in one request.
+    return min(own.advance_due, round((own.advanced_at + wait) / pause) * pause)
 
 
 def _share(own: Ownership) -> int:
@@ -39,7 +48,6 @@ def advance(own: Ownership, now: float) -> bool:
     """
     interval = own.context.limits.commit_interval * _share(own)
     own.advanced_at = now
-    # Counted from the epoch, so that the commits of all partitions go out in one request.
     own.advance_due = max((floor(now / interval) + 1) * interval, now + interval / 2)
     target = settled_below(own, own.store.owes) if _all_said(own) else -1
     if target <= own.store.acknowledged:
@@ -88,7 +96,6 @@ def reach(own: Ownership, target: int, begun_at: float, now: float, records: int
     if target > own.store.acknowledged:
         commit(own, target, begun_at, now, records)
     else:
-        own.exposure.look(lambda lane, offset, _: said(own, lane, offset))
         own.context.facts.append(Checkpointed(own.partition, records, target, now - begun_at))
 
 

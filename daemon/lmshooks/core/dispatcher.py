@@ -292,7 +292,7 @@ class Dispatcher:
                 own.give_up(lane, "removed")
             elif not lane.attached or lane.pending:
                 waiting = waiting or not lane.blocked
-                if lane.due:
+                if lane.due or lane.concurrency.short:
                     own.to_send[lane] = None
         own.see_epoch(now)
         sweeping.board(own, now)

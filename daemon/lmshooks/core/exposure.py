@@ -14,9 +14,9 @@ from lmshooks.core.lanes import Lane
 
 SOON = 10
 """With much exposed, posts go on for so much shorter a time while Kafka confirms nothing."""
-LEAST, MOST = 3, 3 << 10
-"""Times as much as is made durable sooner that may be exposed at once: from the one up to the other, twice as much
-with each confirmation that comes soon."""
+LEAST, MOST = 2, 2 << 11
+"""Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
+confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
 YOUNG = 0.05
 """Seconds for which a request counts as if it were answered: it soon will be, unless its endpoint is slow."""
 
@@ -59,6 +59,8 @@ class Exposure:
         """Deliveries that were ever settled; and how many had been when the last write or commit was ordered."""
         self._young = 0
         """Events of requests that went out just now."""
+        self._most = 0.0
+        """How many times as much as is made durable sooner was exposed at once since the last confirmation."""
         self._posted: deque[Attempt] = deque()
 
     def post(self, delivery: Delivery, now: float) -> None:
@@ -93,12 +95,8 @@ class Exposure:
     def confirm(self, now: float, covers: Covers) -> None:
         """Kafka confirms what was ordered last."""
         if self.since is not None:
-            self.times = min(self.times * 2, MOST) if now - self.since <= self._soon else LEAST
+            self._adapt(now - self.since)
         self.since = None
-        self.look(covers)
-
-    def look(self, covers: Covers) -> None:
-        """See what is exposed no more."""
         before = self._ordered
         self._settled = [one for one in self._settled if not covers(one.lane, one.offset, one.number < before)]
         self.events = self.left = 0
@@ -107,12 +105,25 @@ class Exposure:
             if one.number < before:
                 self.left += one.events
 
+    def _adapt(self, waited: float) -> None:
+        """As much may be exposed as the last confirmation, and what was sent until then, speak for."""
+        if waited > self._soon:
+            self.times = LEAST
+        elif self._most * 2 >= self.times:
+            self.times = min(self.times * 2, MOST)
+        elif self._most * 4 < self.times:
+            self.times = max(self.times // 2, LEAST)
+        self._most = 0.0
+
     def room(self, now: float, much: int) -> bool:
         """Whether more may be exposed, with what will be in a moment. `much`: how many are made durable sooner."""
         posted = self._posted
         while posted and (not posted[0].events or now - posted[0].at > YOUNG):
             self._over(posted.popleft())
-        self.full = self.events + self._young >= self.times * much
+        times = (self.events + self._young) / much
+        if times > self._most:
+            self._most = times
+        self.full = times >= self.times
         return not self.full
 
     def grows(self, now: float, much: int) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
+from lmshooks.core.concurrency import Concurrency
 from lmshooks.core.deliveries import Delivery, delivery_of
 from lmshooks.core.events import Event
 from lmshooks.core.positions import Partition, Position, just_past
@@ -51,6 +52,7 @@ class Lane:
         self.needed: dict[Position, Delivery] = {}
         self.out = 0
         """Deliveries whose attempt is under way."""
+        self.concurrency = Concurrency()
         self.held_until = 0.0
         """The whole lane waits: Retry-After, or several failures in a row."""
         self.failures = 0
@@ -197,50 +199,62 @@ class Lane:
 
     # sending
 
-    def sendable(self, now: float) -> Delivery | None:
-        """The delivery that may be posted now: a pending one that is due, or a new one of what waits."""
+    def sendable(self, now: float, doubtful: bool = False) -> Delivery | None:
+        """The delivery that may be posted now: a pending one that is due, or a new one of what waits.
+
+        To an endpoint that is doubtful, one event goes: it finds out as much as a hundred.
+        """
         if self.blocked or not self.durable or not self.alive or self.held_until > now:
             return None
-        subscription = self.subscription
+        subscription, concurrency = self.subscription, self.concurrency
+        most = 1 if doubtful else subscription.max_events
         probing = self.down or (self.failures > 0 and self.held_until > 0)
         if self.out >= (1 if probing else subscription.max_in_flight):
+            concurrency.short = False
             return None
-        if self.mixed:
-            if self.pending:
-                first = self.pending[0]
-                free = not (self.out or first.out) and first.whole and self.due.get(first.id, 0.0) <= now
-                return first if free else None
+        if self.out >= concurrency.limit:
+            concurrency.short = bool(self.ready) or self.out < len(self.pending)
+            if not concurrency.impatient(now):
+                return None
+            most = 1
+        if self.mixed and not self.pending:
             self.mixed = False
-        if self.out == len(self.pending):
-            return self._form() if self.ready else None
+        if self.out < len(self.pending) or self.mixed:
+            found = self._again(now)
+            if found is not None or probing or self.mixed:
+                return found
+        if self.ready:
+            return self._form(most)
+        concurrency.short = False
+        return None
+
+    def _again(self, now: float) -> Delivery | None:
+        """The first of those that are pending that may be tried again."""
         taken: set[str] = set()
-        ordered = subscription.order is not Order.NONE
-        for delivery in self.pending:
+        ordered = self.subscription.order is not Order.NONE
+        for delivery in self.pending[: not self.out] if self.mixed else self.pending:
             free = not (ordered and any(key in taken for key in delivery.keys))
             if free and not delivery.out and delivery.whole and self.due.get(delivery.id, 0.0) <= now:
                 return delivery
             taken.update(delivery.keys)
-        if self.pending and probing:
-            return None
-        return self._form() if self.ready else None
+        return None
 
-    def _form(self) -> Delivery:
-        """All that waits for one account and may go, up to max_events and max_bytes."""
+    def _form(self, most: int) -> Delivery:
+        """What waits for one account and may go, up to so many events and max_bytes."""
         subscription = self.subscription
-        first = next(iter(self.ready))
-        keys = [first]
+        keys = [next(iter(self.ready))]
         if subscription.order is Order.LEARNER:
-            account = self.waiting[first][0].account
+            account = self.waiting[keys[0]][0].account
             keys = [key for key in self.ready if self.waiting[key][0].account == account]
         events: list[Event] = []
         size = 0
         used: list[str] = []
         for key in keys:
             before = len(events)
-            size = self._draw(self.waiting[key], events, size)
+            size = self._draw(self.waiting[key], events, size, most)
             if len(events) > before:
                 used.append(key)
-            if len(events) >= subscription.max_events:
+            if len(events) >= most:
                 break
         if len(used) > 1:
             events.sort(key=lambda event: event.position)
@@ -257,13 +271,12 @@ class Lane:
         self.horizon = max(self.horizon, just_past(events[-1].position))
         return delivery
 
-    def _draw(self, queue: deque[Event], events: list[Event], size: int) -> int:
+    def _draw(self, queue: deque[Event], events: list[Event], size: int, most: int) -> int:
         """Move what may go from a queue to `events`, which are of `size` bytes; their size then."""
-        subscription = self.subscription
-        most_bytes = subscription.max_bytes
+        most_bytes = self.subscription.max_bytes
         account_json = (events or queue)[0].account_json
         count = 0
-        for event in islice(queue, subscription.max_events - len(events)):
+        for event in islice(queue, most - len(events)):
             larger = size + len(event.raw)
             if (larger > most_bytes and (count or events)) or event.account_json != account_json:
                 break

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lmshooks.core import sweeping
 from lmshooks.core.commands import Bury, Post
-from lmshooks.core.context import Context
+from lmshooks.core.context import FAILED, Context
 from lmshooks.core.deliveries import Delivery
 from lmshooks.core.events import LetterReason
 from lmshooks.core.exposure import YOUNG
@@ -18,6 +18,9 @@ from lmshooks.core.ownership import Ownership
 from lmshooks.core.records import Kind
 from lmshooks.core.retrying import Outcome, Verdict, judge, refused, wait_before
 
+KNOWN = 0.25
+"""Seconds for which an endpoint that took a request is believed to take the next one: a burst that comes later begins
+with one event."""
 DETAIL = 200
 """Characters of a failed attempt's detail that are remembered for the status page."""
 
@@ -70,6 +73,8 @@ class Posting:
             lane.failures = 0
             lane.failing_since = None
             lane.held_until = 0.0
+            lane.concurrency.delivered(lane.out)
+            self.context.taken_at[post.subscription_id] = now
             lane.last_status = lane.last_verdict = lane.last_detail = ""
             self._settle(own, lane, delivery, now)
         elif verdict is Verdict.SPLIT:
@@ -104,6 +109,8 @@ class Posting:
         """A failure holds its key; several in a row, or Retry-After, hold the lane."""
         policy = lane.subscription.retry
         lane.failures += 1
+        lane.concurrency.failed()
+        self.context.taken_at[lane.subscription.id] = FAILED
         _remember(lane, outcome, verdict)
         if lane.failing_since is None:
             lane.failing_since = now
@@ -161,6 +168,8 @@ class Posting:
 
     def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
         limits = self.context.limits
+        taken_at = self.context.taken_at.get(lane.subscription.id, 0.0)
+        doubtful = now - taken_at > KNOWN and (taken_at == FAILED or lane.queued > lane.subscription.max_events)
         while True:
             if not own.exposure.room(now, own.much):
                 own.to_send[lane] = None
@@ -171,12 +180,13 @@ class Posting:
                 if lane.ready or lane.pending:
                     self.starved[failing][lane] = own
                 return
-            delivery = lane.sendable(now)
+            delivery = lane.sendable(now, doubtful)
             if delivery is None:
                 return
             delivery.attempts += 1
             delivery.out = True
             delivery.failing = failing
+            lane.concurrency.since = now
             lane.out += 1
             own.exposure.post(delivery, now)
             if failing:
