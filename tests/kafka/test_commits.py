@@ -6,9 +6,10 @@ import asyncio
 
 from aiokafka import TopicPartition
 
-from lmshooks.adapters.commits import Commits, member
+from lmshooks.adapters.commits import Commits
 from lmshooks.adapters.kafka_client import closed
-from tests.kafka.clients import make_topic, settings_for, until
+from lmshooks.adapters.membership import Member
+from tests.kafka.clients import Indifferent, make_topic, settings_for, until
 
 LATER = 1.0
 """Seconds in which a commit that is still tried would be made: aiokafka's pause between two is a tenth of one."""
@@ -19,8 +20,7 @@ async def test_one_that_waits_for_its_coordinator_is_not_made_after_the_partitio
     (topic,) = settings.topics
     await make_topic(own_kafka.bootstrap, topic, 2)
     old, new = TopicPartition(topic, 0), TopicPartition(topic, 1)
-    consumer, commits = member(settings), Commits(settings)
-    consumer.subscribe([topic])
+    consumer, commits = Member(settings, Indifferent()).consumer, Commits(settings)
     await consumer.start()
     try:
         await until(lambda: len(consumer.assignment()) == 2)

@@ -1,4 +1,4 @@
-"""Who is in the group, and how far has it got? Its member's consumer; commits with metadata, and the reading of both.
+"""How far has the group got? Commits with metadata, and the reading of both.
 
 Commits that are asked for while one is under way go out together in the next. aiokafka's own `committed` leaves the
 metadata out, so it is read by an admin client.
@@ -13,39 +13,14 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, connected_admin, describe, reading_options
-from lmshooks.adapters.parsed_records import as_parsed
 
 log = logging.getLogger(__name__)
 
-MAX_RECORDS = 2000
-"""Of one poll, at most."""
-_JOIN = 6.5
-"""Seconds that a request of the group's consumer may take, at least: a join is answered after the group's initial
-delay (3 s is a broker's default, the embedded one takes 3 to 5), and one that is given up begins anew, for ever."""
-
 _Asked = dict[TopicPartition, tuple[OffsetAndMetadata, "asyncio.Future[bool]"]]
-
-
-def member(settings: KafkaSettings) -> AIOKafkaConsumer:
-    """The consumer of a member of the group; not started, and not subscribed yet."""
-    return AIOKafkaConsumer(
-        **(reading_options(settings) | {"request_timeout_ms": int(max(settings.request_timeout, _JOIN) * 1000)}),
-        value_deserializer=as_parsed,
-        group_id=settings.group_id,
-        group_instance_id=settings.instance_id,
-        session_timeout_ms=int(settings.session_timeout * 1000),
-        heartbeat_interval_ms=int(min(1.0, settings.session_timeout / 5) * 1000),
-        rebalance_timeout_ms=int(settings.session_timeout * 1000),
-        # Its supervision knows nothing of holds; the watchdog does.
-        max_poll_interval_ms=24 * 3600 * 1000,
-        partition_assignment_strategy=[StickyPartitionAssignor],
-        max_poll_records=MAX_RECORDS,
-    )
 
 
 class Commits:

@@ -22,8 +22,9 @@ from typing import Any, Protocol
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
-from lmshooks.adapters.commits import MAX_RECORDS, Commits, beginnings, member
+from lmshooks.adapters.commits import Commits, beginnings
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe
+from lmshooks.adapters.membership import MAX_RECORDS, Member
 from lmshooks.adapters.watchdog import STALL, Feed, Watchdog, mended
 from lmshooks.core.events import Record
 from lmshooks.core.positions import Partition
@@ -126,8 +127,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def commit(self, partition: Partition, offset: int, metadata: str) -> bool:
         """Whether the group's offset is certainly committed. False: it is not, or nobody knows."""
-        tp = TopicPartition(*partition)
-        consumer = self._consumer
+        tp, consumer = TopicPartition(*partition), self._consumer
         if consumer is None or tp not in self._feeds:
             return False
         return await self._commits.commit(consumer, tp, offset, metadata)
@@ -180,12 +180,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _live(self) -> None:
         settings = self._settings
-        consumer = member(settings)
-        if settings.topic_pattern:
-            consumer.subscribe(pattern=settings.topic_pattern, listener=self)
-        else:
-            consumer.subscribe(topics=list(settings.topics), listener=self)
-        self._consumer = consumer
+        member = Member(settings, self)
+        self._consumer = consumer = member.consumer
         poll = asyncio.create_task(self._poll(consumer), name="intake-poll")
         watch = asyncio.create_task(
             self._watchdog.watch(
@@ -197,6 +193,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             name="intake-watch",
         )
         ended = asyncio.create_task(self._ended.wait(), name="intake-ended")
+        grown = asyncio.create_task(member.watch(), name="intake-partitions")
         try:
             await asyncio.wait({poll, watch, ended}, return_when=asyncio.FIRST_COMPLETED)
             for task in (poll, watch):
@@ -209,7 +206,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             if not self._stopping:
                 self._lose(tuple(self._feeds))
                 await self._close(consumer)
-            helpers = (poll, watch, ended)
+            helpers = (poll, watch, ended, grown)
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
@@ -311,8 +308,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             consumer.pause(tp)
         self._feeds = {tp: Feed() for tp in tps}
         self._recount()
-        feeds = self._feeds
-        self._spawn(self._introduce(consumer, feeds))
+        self._spawn(self._introduce(consumer, self._feeds))
 
     async def _give_back(self, tps: Sequence[TopicPartition]) -> None:
         known = [tp for tp in tps if tp in self._feeds]
