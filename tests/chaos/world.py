@@ -15,7 +15,7 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -185,32 +185,35 @@ class World:
             if not instance.alive:
                 instance.version = version
 
-    def settled(self) -> bool:
-        """Law 5: everything is committed, no lane is owed anything, every window's range is sent."""
+    def owed(self) -> Iterator[str]:
+        """What is left to do; nothing (law 5) once all is committed, no lane is owed anything, every range is sent."""
         ends, latest = self.sampler.ends, self.follower.latest
         used = {spec.window for spec in self.version.specs}
-        if not ends or any(self.sampler.committed.get(number, 0) < end for number, end in ends.items()):
-            return False
+        if not ends:
+            yield "where the logs end is not known"
+        for number, end in ends.items():
+            if (committed := self.sampler.committed.get(number, 0)) < end:
+                yield f"partition {number} is committed up to {committed} of {end}"
         for key, value in latest.items():
             what = key.partition("|")[0]
             if value is None or value.get("dropped"):
                 continue
             if what == "lane" and not value.get("x"):
-                return False
+                yield f"{key} is owed from {value['h']} on"
             if what == "window":
-                _, _, number, name = key.split("|")
-                if value["d"] < value["to"] or (name in used and value["to"] < ends.get(int(number), 0)):
-                    return False
-        return True
+                _, _, partition, name = key.split("|")
+                if value["d"] < value["to"] or (name in used and value["to"] < ends.get(int(partition), 0)):
+                    yield f"{key} is sent up to {value['d']}, closed up to {value['to']}"
 
     async def settle(self, timeout: float) -> float | None:
         """Wait until all is done; the seconds it took, None where it did not come to that."""
         began = time.monotonic()
         while time.monotonic() - began < timeout:
             self.check()
-            if self.settled():
+            if next(self.owed(), None) is None:
                 return time.monotonic() - began
             await asyncio.sleep(0.5)
+        print("still owed: " + "; ".join(self.owed()))
         return None
 
     async def gather(self) -> None:
