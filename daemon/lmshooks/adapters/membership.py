@@ -86,7 +86,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
             await asyncio.sleep(LOOK)
             joined = self._assignor.joined
             there = self._count(joined)
-            if there == joined or not all(there.values()):
+            if not any(count and count != joined[topic] for topic, count in there.items()):
                 continue
             if there != told:
                 told = there
