@@ -8,6 +8,7 @@ of a file to one worker, and each worker starts the brokers that its files ask f
 from __future__ import annotations
 
 import logging
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -17,6 +18,10 @@ from tests.kafka.brokers import ApacheKafka, EmbeddedBroker, NoKafka, required
 
 KAFKA_FIXTURES = {"kafka", "own_kafka"}
 EMBEDDED_FIXTURES = {"embedded", "own_embedded"}
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # The background job of a script ignores it, and so would the programs that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
