@@ -178,7 +178,7 @@ class Kafka(Waiting):
                 self.committed = one.offset
                 self.machine.committed(one, True, self.now)
             else:
-                self._write(one.entries)
+                self.write(one.entries)
         self.turn()
 
 

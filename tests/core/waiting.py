@@ -34,13 +34,16 @@ class Waiting:
         self.now = 2000.0
         self.state: list[Entry] = []
         self.committed = 0
+        self.ours = True
+        """Whether the group takes its commits."""
+        self.commits: list[Commit] = []
         self.posts: list[Post] = []
         self.letters: list[Bury] = []
         self.facts: list[Fact] = []
         self._log: list[Any] = []
         self._versions = 1
         self.machine = Dispatcher("one", self._files(subscriptions), Limits(), self.now)
-        self._write(state)
+        self.write(state)
         self.machine.assigned(P, 0, "", 0, 0, 0, self.now)
         self.turn()
 
@@ -49,14 +52,15 @@ class Waiting:
         heir = Waiting()
         heir.machine = Dispatcher("two", self._files(subscriptions), Limits(), heir.now)
         heir.state, heir._log = [], self._log
-        heir._write([(entry.key, entry.value) for entry in self.state])
+        heir.write([(entry.key, entry.value) for entry in self.state])
         heir.machine.assigned(P, self.committed, "", 0, len(self._log), 0, heir.now)
         heir.turn()
         heir.machine.records(P, self._log[self.committed :], len(self._log), len(self._log), heir.now)
         heir.turn()
         return heir
 
-    def _write(self, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
+    def write(self, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
+        """Entries land in the state topic, and are read."""
         begin = len(self.state)
         self.state += [Entry(begin + at, self.now, key, value) for at, (key, value) in enumerate(entries)]
         self.machine.followed(self.state[begin:], self.now)
@@ -78,14 +82,14 @@ class Waiting:
         self.machine.records(P, records, len(self._log), len(self._log), self.now)
         self.turn()
 
-    def answer(self, post: Post, status: int) -> None:
+    def answer(self, post: Post, status: int, took: float = 0.0) -> None:
         """The endpoint answers."""
-        self.answer_all([post], status)
+        self.answer_all([post], status, took)
 
-    def answer_all(self, posts: Sequence[Post], status: int) -> None:
+    def answer_all(self, posts: Sequence[Post], status: int, took: float = 0.0) -> None:
         """Answers that come at once."""
         failure = None if status < 300 else Failure.STATUS
-        outcome = Outcome(status, failure, None, 0.0, "")
+        outcome = Outcome(status, failure, None, took, "")
         self.machine.answered([(post, outcome) for post in posts], self.now)
         self.turn()
 
@@ -109,10 +113,11 @@ class Waiting:
             for command in commands:
                 match command:
                     case WriteState():
-                        self._write(command.entries)
+                        self.write(command.entries)
                     case Commit():
-                        self.committed = command.offset
-                        self.machine.committed(command, True, self.now)
+                        self.commits.append(command)
+                        self.committed = command.offset if self.ours else self.committed
+                        self.machine.committed(command, self.ours, self.now)
                     case Read():
                         chunk = self._log[command.offset : command.end]
                         self.machine.swept(command, chunk, command.offset + len(chunk), self.now)

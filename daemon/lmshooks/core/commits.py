@@ -104,9 +104,11 @@ def commit(own: Ownership, target: int, begun_at: float, now: float, records: in
     ticket = (own, own.tenure, begun_at, records)
     own.committing = now
     own.exposure.order(now)
-    own.told = max(own.told, target)
+    metadata = f"{METADATA}{own.store.written}"
+    if target > own.told:
+        own.told, own.told_with = target, metadata
     own.context.wake_at(now + own.context.limits.write_timeout)
-    own.context.commands.append(Commit(ticket, own.partition, target, f"{METADATA}{own.store.written}"))
+    own.context.commands.append(Commit(ticket, own.partition, target, metadata))
 
 
 def said(own: Ownership, lane: Lane, offset: int) -> bool:

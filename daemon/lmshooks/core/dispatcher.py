@@ -204,7 +204,10 @@ class Dispatcher:
         own: Ownership = commit.ticket[0]
         tenure = commit.ticket[1]
         if self.owned.get(commit.partition) is own and own.tenure == tenure:
-            commits.committed(own, commit, ok, now)
+            if own.state is State.CLAIMING:
+                own.told_whose(ok, now)
+            else:
+                commits.committed(own, commit, ok, now)
         self._turn(now)
 
     def ended(self, ask: AskEnd, log_end: int, now: float) -> None:
@@ -271,7 +274,10 @@ class Dispatcher:
         for own in self.owned.values():
             if own.state is State.CLAIMING:
                 if now >= own.claim_due:
-                    own.claim(now)
+                    if own.contested:
+                        own.ask(now)
+                    else:
+                        own.claim(now)
                 continue
             if own.state is State.RUNNING and own.ready:
                 sweeping.look_at_windows(own, now)

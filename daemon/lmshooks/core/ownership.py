@@ -19,7 +19,7 @@ import orjson
 
 from lmshooks.core import catalogue
 from lmshooks.core.catalogue import Cadence
-from lmshooks.core.commands import AskEnd, Hold, WriteState
+from lmshooks.core.commands import AskEnd, Commit, Hold, WriteState
 from lmshooks.core.context import KIND_OF, Context
 from lmshooks.core.events import Event, Record
 from lmshooks.core.exposure import Exposure
@@ -41,6 +41,8 @@ from lmshooks.core.subscriptions import Endpoint, Subscription
 
 METADATA = "lmshooks:"
 """What the commit's metadata begins with; the state topic's offset of the last write follows."""
+ASKING = 1.0
+"""Seconds before the group that did not say that a partition is ours is asked again."""
 _nonces = count(1)
 
 
@@ -83,6 +85,9 @@ class Ownership:
         """The tenure that another claim ended."""
         self.told = -1 if committed is None else committed
         """The highest offset that the group held at first, or that a commit was ordered for: it may yet land (R4)."""
+        self.told_with = metadata
+        self.contested = False
+        """Whether another claim ended the last tenure, and the group has not said since whose the partition is."""
         self.unreadable: frozenset[bytes] = frozenset()
         """The keys whose records hold the partition."""
         self._reset()
@@ -132,8 +137,7 @@ class Ownership:
         self.claim_write = WriteState(self, self.partition, ((claim_key(self.partition), value),))
         self.context.commands.append(self.claim_write)
         self.claimed_at = now
-        self.claim_due = now + self.context.limits.write_timeout
-        self.context.wake_at(self.claim_due)
+        self._claim_later(now + self.context.limits.write_timeout)
 
     def claim_seen(self, offset: int, nonce: str, now: float) -> bool:
         """A claim on the partition was read: ours begins the tenure (true: take over), any other ends it."""
@@ -154,10 +158,29 @@ class Ownership:
         if releasing:  # nothing left to do here; above all, a write that lands now is void and must not be committed
             self.claim_due = inf
             return False
-        self.claim_due = now + self.back_off
+        self.contested = self.told >= 0  # with nothing committed there is nothing to ask with
+        self._claim_later(now + self.back_off)
         self.back_off = min(30.0, self.back_off * 2)
-        self.context.wake_at(self.claim_due)
         return False
+
+    def ask(self, now: float) -> None:
+        """R6: does the group still say that the partition is ours? It takes a commit of nobody else's.
+
+        What it was told last is told again: that moves nothing. One that the group has dropped, and that does not know
+        it yet, would else end the new owner's tenure again and again, and each would send what the other had sent.
+        """
+        self.context.commands.append(Commit((self, self.tenure, now, None), self.partition, self.told, self.told_with))
+        self._claim_later(now + self.context.limits.write_timeout)
+
+    def told_whose(self, ours: bool, now: float) -> None:
+        """The group's answer: claim at once, or ask again."""
+        if self.contested:
+            self.contested = not ours
+            self._claim_later(now if ours else now + ASKING)
+
+    def _claim_later(self, due: float) -> None:
+        self.claim_due = due
+        self.context.wake_at(due)
 
     def forget(self) -> None:
         """Every lane's life is over; answers that still come change nothing."""
