@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lmshooks.core.concurrency import FIRST, PATIENCE
+from dataclasses import replace
+
+from lmshooks.core.concurrency import FIRST, PATIENCE, TRIFLE, TWICE
 from lmshooks.core.context import FAILED
 from lmshooks.core.posting import KNOWN
 from lmshooks.core.subscriptions import Endpoint, RetryPolicy, Subscription
@@ -185,3 +187,72 @@ def test_an_endpoint_that_was_removed_and_comes_again_is_unknown() -> None:
     waiting.answer(waiting.posts.pop(), 500)
     waiting.configure()
     assert not waiting.machine.context.taken_at
+
+
+TENS = replace(ALL, max_events=10)
+
+
+def fill(waiting: Waiting) -> None:
+    """So much waits that forty requests would be full; the endpoint is known."""
+    (own,) = waiting.machine.owned.values()
+    for account in range(40):
+        waiting.machine.context.taken_at["all"] = waiting.now
+        if sum(lane.queued for lane in own.lanes.values()) < 400:
+            waiting.read(10, account)
+
+
+def takes(waiting: Waiting, times: int, seconds: float, queue: float = 0.0) -> list[int]:
+    """Full requests are answered after so long, and longer by `queue` for each of them; how many that are each time."""
+    found = []
+    for _ in range(times):
+        fill(waiting)
+        out, waiting.posts = waiting.posts, []
+        found.append(len(out))
+        for place, post in enumerate(out):
+            waiting.machine.context.taken_at["all"] = waiting.now
+            waiting.answer(post, 200, seconds + queue * place)
+    return found
+
+
+def test_beside_a_full_request_none_goes_until_one_was_answered() -> None:
+    assert takes(Waiting(TENS), 6, 0.0) == [1, 3, 6, 12, 16, 16]
+
+
+def test_two_half_full_requests_go_at_once() -> None:
+    waiting = Waiting(ALL)
+    for account in range(3):
+        waiting.read(50, account)
+    assert [post.events for post in waiting.posts] == [50, 50]
+
+
+def test_one_event_a_request_is_not_full() -> None:
+    waiting = Waiting(replace(ALL, max_events=1))
+    waiting.read(1, 1)
+    waiting.read(1, 2)
+    assert len(waiting.posts) == FIRST
+
+
+def test_where_answers_take_the_longer_the_more_is_under_way_no_more_goes() -> None:
+    waiting = Waiting(TENS)
+    found = takes(waiting, 30, 0.05, 0.05)
+    assert max(found) < 16
+    assert 2 <= found[-1] <= 5, "the third waits for two others: 0.15 s, more than twice as long as is usual"
+
+
+def test_a_queue_of_less_than_there_is_between_commits_does_not_matter() -> None:
+    waiting = Waiting(TENS)
+    assert max(takes(waiting, 10, 0.0, TRIFLE / 17)) == 16
+
+
+def test_an_endpoint_that_is_always_slow_gets_as_much_as_any_other() -> None:
+    waiting = Waiting(TENS)
+    assert max(takes(waiting, 10, 2.0)) == 16
+
+
+def test_one_that_becomes_slow_for_good_gets_less_until_that_is_usual() -> None:
+    waiting = Waiting(TENS)
+    assert takes(waiting, 6, 0.01)[-1] == 16
+    slow = TWICE * 0.01 + TRIFLE + 1.0
+    found = takes(waiting, 40, slow)
+    assert min(found) == 1
+    assert found[-1] >= 12

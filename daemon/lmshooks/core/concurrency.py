@@ -1,21 +1,29 @@
-"""How many requests may a lane have under way? Two, and one more with each that is answered while more would go.
+"""How many requests may a lane have under way? Two, or one that is full; and one more with each that is answered while
+more would go, as long as answers take no longer for it.
 
 What is under way to an endpoint that stops answering must be sent again, though it may have been taken: so no more goes
-than answers say is of use (decision 22). TCP begins so, too, and draws back so.
+than answers say is of use (decision 22). TCP begins so, too, and draws back so; and what only waits in the endpoint's
+own queue is of no use.
 """
 
 from __future__ import annotations
 
 FIRST = 2
-"""Requests that may be under way before one was answered."""
+"""Requests that may be under way before one was answered; a full one alone."""
 PATIENCE = 1.0
 """Seconds without an answer after which one event more may go: not every account's requests need hang."""
+TWICE = 2.0
+"""So many times longer than usual an answer takes where more under way are of no use."""
+TRIFLE = 0.02
+"""Seconds that it may take longer whatever is usual: as long as there are between commits (`commits.PAUSE`)."""
+MEMORY = 8
+"""Answers over which what is usual is averaged."""
 
 
 class Concurrency:
     """Of one lane."""
 
-    __slots__ = ("limit", "short", "since")
+    __slots__ = ("limit", "short", "since", "usual")
 
     def __init__(self) -> None:
         self.limit = FIRST
@@ -24,12 +32,17 @@ class Concurrency:
         """Whether more would have gone, when it was last looked at."""
         self.since = 0.0
         """When something last went out."""
+        self.usual = 0.0
+        """Seconds that an answer takes with few under way."""
 
-    def delivered(self, out: int) -> None:
-        """A request was taken; so many others are under way."""
-        if self.short:
+    def delivered(self, out: int, took: float) -> None:
+        """A request was taken after `took` seconds; so many others are under way."""
+        if out < FIRST:
+            self.usual += (took - self.usual) / MEMORY if self.usual else took
+        useless = took > self.usual * TWICE + TRIFLE
+        if self.short and not useless:
             self.limit += 1
-        elif self.limit > FIRST and out < self.limit >> 1:
+        elif self.limit > FIRST and (useless or out < self.limit >> 1):
             self.limit -= 1
 
     def failed(self) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 
-from lmshooks.core.concurrency import Concurrency
+from lmshooks.core.concurrency import FIRST, Concurrency
 from lmshooks.core.deliveries import Delivery, delivery_of
 from lmshooks.core.events import Event
 from lmshooks.core.positions import Partition, Position, just_past
@@ -200,10 +200,7 @@ class Lane:
     # sending
 
     def sendable(self, now: float, doubtful: bool = False) -> Delivery | None:
-        """The delivery that may be posted now: a pending one that is due, or a new one of what waits.
-
-        To an endpoint that is doubtful, one event goes: it finds out as much as a hundred.
-        """
+        """What may be posted now: a pending delivery that is due, or a new one; to a `doubtful` endpoint, of one event."""
         if self.blocked or not self.durable or not self.alive or self.held_until > now:
             return None
         subscription, concurrency = self.subscription, self.concurrency
@@ -212,7 +209,10 @@ class Lane:
         if self.out >= (1 if probing else subscription.max_in_flight):
             concurrency.short = False
             return None
-        if self.out >= concurrency.limit:
+        half = max(1, subscription.max_events >> 1)
+        if self.out >= concurrency.limit or (
+            concurrency.limit == FIRST and self.out and any(one.out and len(one.members) > half for one in self.pending)
+        ):
             concurrency.short = bool(self.ready) or self.out < len(self.pending)
             if not concurrency.impatient(now):
                 return None

@@ -73,7 +73,7 @@ class Posting:
             lane.failures = 0
             lane.failing_since = None
             lane.held_until = 0.0
-            lane.concurrency.delivered(lane.out)
+            lane.concurrency.delivered(lane.out, outcome.elapsed)
             self.context.taken_at[post.subscription_id] = now
             lane.last_status = lane.last_verdict = lane.last_detail = ""
             self._settle(own, lane, delivery, now)
