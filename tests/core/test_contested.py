@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from lmshooks.core.commands import Entry, WriteState
+from lmshooks.core.commands import Commit, Entry, WriteState
 from lmshooks.core.ownership import ASKING
 from lmshooks.core.positions import Partition
 from lmshooks.core.records import claim_key
@@ -85,6 +85,7 @@ def test_an_answer_that_comes_when_it_has_claimed_already_changes_nothing() -> N
     waiting.now += 1.0
     waiting.machine.wake(waiting.now)
     (commit,), _ = waiting.machine.take()
+    assert isinstance(commit, Commit)
     waiting.now += waiting.machine.context.limits.write_timeout
     waiting.machine.wake(waiting.now)
     waiting.turn()  # asks again, is told, and claims

@@ -200,7 +200,7 @@ class Lane:
     # sending
 
     def sendable(self, now: float, doubtful: bool = False) -> Delivery | None:
-        """What may be posted now: a pending delivery that is due, or a new one; to a `doubtful` endpoint, of one event."""
+        """What may be posted now: a pending delivery that is due, or a new one (one event where it is doubtful)."""
         if self.blocked or not self.durable or not self.alive or self.held_until > now:
             return None
         subscription, concurrency = self.subscription, self.concurrency
