@@ -58,9 +58,7 @@ class Lane:
         self.failures = 0
         """Failed attempts in a row with no success between."""
         self.failing_since: float | None = None
-        self.last_status = ""
-        self.last_verdict = ""
-        self.last_detail = ""
+        self.last_status = self.last_verdict = self.last_detail = ""
         self.durable = True
         """R9: a new or moved lane posts nothing before its record is durable."""
         self.alive = True
@@ -209,10 +207,8 @@ class Lane:
         if self.out >= (1 if probing else subscription.max_in_flight):
             concurrency.short = False
             return None
-        half = max(1, subscription.max_events >> 1)
-        if self.out >= concurrency.limit or (
-            concurrency.limit == FIRST and self.out and any(one.out and len(one.members) > half for one in self.pending)
-        ):
+        alone = self.out and concurrency.limit == FIRST and subscription.max_events > 1
+        if self.out >= concurrency.limit or (alone and self._full_one_out()):
             concurrency.short = bool(self.ready) or self.out < len(self.pending)
             if not concurrency.impatient(now):
                 return None
@@ -227,6 +223,10 @@ class Lane:
             return self._form(most)
         concurrency.short = False
         return None
+
+    def _full_one_out(self) -> bool:
+        half = self.subscription.max_events >> 1
+        return any(one.out and len(one.members) > half for one in self.pending)
 
     def _again(self, now: float) -> Delivery | None:
         """The first of those that are pending that may be tried again."""
