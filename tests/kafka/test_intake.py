@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from lmshooks.adapters import kafka_client
 from lmshooks.adapters.intake import Intake
+from lmshooks.adapters.membership import Member
 from lmshooks.core.positions import Partition
 from tests.kafka.brokers import EmbeddedBroker
 from tests.kafka.clients import apache, delete_before, kafka, make_topic, produce, settings_for, until
@@ -304,3 +306,40 @@ async def test_a_consumer_that_stalls_silently_is_made_anew(apache, caplog):
         await until(lambda: b"2" in sink.values())
         assert sink.intake.rebuilds == 1 and sink.lost == [partition]
         assert "intake.stalled partitions=1" in caplog.text
+
+
+async def test_a_consumer_that_no_longer_finds_its_group_is_made_anew(apache, caplog):
+    settings, (partition,) = await sourced(apache.bootstrap)
+    await produce(apache.bootstrap, partition.topic, [b"1"])
+    async with running(settings, stall=1.0) as sink:
+        await until(lambda: sink.values() == [b"1"])
+        # It goes on fetching, and whatever it asks the group hangs.
+        coordinator = sink.intake._consumer._coordinator
+        await coordinator._coordinator_lookup_lock.acquire()
+        coordinator.coordinator_dead()
+
+        async def committing():
+            while not await sink.intake.commit(partition, 1, ""):
+                await asyncio.sleep(0.1)
+
+        asked = asyncio.create_task(committing())
+        await produce(apache.bootstrap, partition.topic, [b"2"])
+        await until(lambda: b"2" in sink.values())
+        assert sink.intake.rebuilds == 0, "it fetches"
+        await until(lambda: sink.lost == [partition], 30.0)
+        coordinator._coordinator_lookup_lock.release()
+        async with asyncio.timeout(30):
+            await asked
+        assert sink.intake.rebuilds == 1
+        assert "no commit was answered" in caplog.text
+
+
+async def test_what_looks_after_added_partitions_does_not_end_unseen(apache, monkeypatch):
+    async def broken(member):
+        raise KafkaError("it broke")
+
+    monkeypatch.setattr(Member, "watch", broken)
+    settings, _ = await sourced(apache.bootstrap)
+    async with running(settings) as sink:
+        await until(lambda: sink.intake.rebuilds > 0)
+        assert "it broke" in str(sink.intake.fault)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -31,6 +32,8 @@ class Commits:
         self._admin: AIOKafkaAdminClient | None = None
         self._asked: _Asked = {}
         self._committer: asyncio.Task[None] | None = None
+        self.silent_since: float | None = None
+        """When the first of those commits was made that the group has not answered in time (monotonic seconds)."""
 
     async def commit(self, consumer: AIOKafkaConsumer, tp: TopicPartition, offset: int, metadata: str) -> bool:
         """Whether it is certainly committed, within twice the request time-out."""
@@ -47,7 +50,7 @@ class Commits:
     async def _send(self, consumer: AIOKafkaConsumer) -> None:
         while self._asked:
             asked, self._asked = self._asked, {}
-            done = False
+            done, began = False, time.monotonic()
             try:
                 # One lost partition would fail the whole request.
                 ours = consumer.assignment()
@@ -55,9 +58,14 @@ class Commits:
                 async with asyncio.timeout(2 * self._settings.request_timeout):
                     if mine:
                         await consumer.commit(mine)
+                        self.silent_since = None
                 done = True
             except (KafkaError, IllegalStateError, TimeoutError) as error:
                 log.warning("commit.failed partitions=%d why=%s", len(asked), describe(error))
+                if not isinstance(error, TimeoutError):
+                    self.silent_since = None
+                elif self.silent_since is None:
+                    self.silent_since = began
             finally:
                 for tp, (_, answer) in asked.items():
                     if not answer.done():
@@ -69,6 +77,7 @@ class Commits:
         aiokafka makes a commit again and again while the coordinator is away, each time as the member that it is by
         then. One that outlived its assignment would so get past the group's generation, which is there to refuse it.
         """
+        self.silent_since = None
         if self._committer is not None:
             self._committer.cancel()
         asked, self._asked = self._asked, {}
@@ -92,13 +101,13 @@ class Commits:
         return answer
 
     async def answers(self, tps: list[TopicPartition]) -> bool:
-        """Whether a fresh client reaches the leaders of these partitions and the group's coordinator."""
+        """Whether a fresh client is answered by the leaders of these partitions and by the group's coordinator."""
         consumer = AIOKafkaConsumer(**reading_options(self._settings))
         try:
             async with asyncio.timeout(3 * self._settings.request_timeout):
                 await consumer.start()
                 await consumer.end_offsets(tps)
-                await (await self._connected()).find_coordinator(self._settings.group_id)
+                await self.committed(tps)
                 return True
         except Exception as error:
             log.debug("kafka does not answer: %s", describe(error))

@@ -189,14 +189,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
                 feeds=lambda: self._feeds,
                 asked=[TopicPartition(topic, 0) for topic in settings.topics[:1]],
                 tell=lambda why: self._tell(self.fault or why),
+                silent_since=lambda: self._commits.silent_since,
             ),
             name="intake-watch",
         )
         ended = asyncio.create_task(self._ended.wait(), name="intake-ended")
         grown = asyncio.create_task(member.watch(), name="intake-partitions")
         try:
-            await asyncio.wait({poll, watch, ended}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (poll, watch):
+            await asyncio.wait({poll, watch, grown, ended}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (poll, watch, grown):
                 if task.done() and not task.cancelled() and not self._stopping:
                     task.result()
             if self._stopping:

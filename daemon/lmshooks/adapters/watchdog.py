@@ -1,7 +1,8 @@
 """Does what is polled still come in, and if not, where does it go on? The watch over the intake's partitions.
 
-A consumer may stall silently: it heartbeats, stays a member, and its fetches are never answered. Nothing but the clock
-shows it, and only a fresh client that gets an answer tells it from an outage.
+A consumer may stall silently: it heartbeats, stays a member, and its fetches are never answered; or it fetches, and does
+not find the group's coordinator any more. Nothing but the clock shows it, and only a fresh client that gets an answer
+tells it from an outage.
 """
 
 from __future__ import annotations
@@ -77,10 +78,12 @@ class Watchdog:
         feeds: Callable[[], Mapping[TopicPartition, Feed]],
         asked: list[TopicPartition],
         tell: Callable[[str], None],
+        silent_since: Callable[[], float | None],
     ) -> None:
-        """Raises KafkaError when the consumer stalls: it fetches nothing, although a fresh client could.
+        """Raises KafkaError when the consumer stalls: it fetches or commits nothing, although a fresh client could.
 
         `asked` is what a fresh client is asked for where nothing is assigned; `tell` is told why nothing is.
+        `silent_since` says since when no commit was answered (monotonic seconds), None where the last one was.
         """
         self.last_poll = time.monotonic()
         while True:
@@ -91,9 +94,13 @@ class Watchdog:
                 # Not even polling: joining the group, or waiting for an assignment that does not come.
                 tell("no assignment from the group")
                 stuck = stuck or asked
+            what = f"fetch of {stuck[0].topic}/{stuck[0].partition}" if stuck else "commit"
+            silent = silent_since()
+            if silent is not None and now - silent > self._stall:
+                stuck = stuck or list(feeds())
             if stuck and await self._answers(stuck):
                 log.error("intake.stalled partitions=%d", len(stuck))
-                raise KafkaError(f"stalled: no fetch of {stuck[0].topic}/{stuck[0].partition} was answered")
+                raise KafkaError(f"stalled: no {what} was answered, and a fresh client is")
 
 
 async def mended(
