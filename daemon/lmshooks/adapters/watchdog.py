@@ -1,8 +1,8 @@
 """Does what is polled still come in, and if not, where does it go on? The watch over the intake's partitions.
 
-A consumer may stall silently: it heartbeats, stays a member, and its fetches are never answered; or it fetches, and does
-not find the group's coordinator any more. Nothing but the clock shows it, and only a fresh client that gets an answer
-tells it from an outage.
+A consumer may stall silently: it heartbeats, stays a member, and its fetches are never answered; or it fetches, and no
+longer finds the group's coordinator. Nothing but the clock shows it, and only a fresh client that gets an answer tells
+it from an outage.
 """
 
 from __future__ import annotations
@@ -86,6 +86,7 @@ class Watchdog:
         `silent_since` says since when no commit was answered (monotonic seconds), None where the last one was.
         """
         self.last_poll = time.monotonic()
+        answered: float | None = None
         while True:
             await asyncio.sleep(min(2.0, self._stall / 4))
             now = time.monotonic()
@@ -94,13 +95,15 @@ class Watchdog:
                 # Not even polling: joining the group, or waiting for an assignment that does not come.
                 tell("no assignment from the group")
                 stuck = stuck or asked
-            what = f"fetch of {stuck[0].topic}/{stuck[0].partition}" if stuck else "commit"
-            silent = silent_since()
-            if silent is not None and now - silent > self._stall:
-                stuck = stuck or list(feeds())
             if stuck and await self._answers(stuck):
                 log.error("intake.stalled partitions=%d", len(stuck))
-                raise KafkaError(f"stalled: no {what} was answered, and a fresh client is")
+                raise KafkaError(f"stalled: no fetch of {stuck[0].topic}/{stuck[0].partition} was answered")
+            silent = silent_since()
+            if silent is not None and now - silent > self._stall and await self._answers(list(feeds())):
+                if answered == silent:  # not the first time: a group that has just come back has a moment for ours
+                    log.error("intake.stalled partitions=%d", len(feeds()))
+                    raise KafkaError("stalled: no commit was answered")
+                answered = silent
 
 
 async def mended(
