@@ -83,3 +83,14 @@ async def test_one_rebalance_is_enough_for_all(apache):
         await until(lambda: len(first.consumer.assignment()) == len(second.consumer.assignment()) == 2)
         await asyncio.sleep(3 * LOOK)
         assert generation_of(first) == generation + 1
+
+
+async def test_one_that_has_no_partition_sees_to_the_first_that_is_added(apache):
+    settings = settings_for(apache.bootstrap)
+    (topic,) = settings.topics
+    await make_topic(apache.bootstrap, topic, 1)
+    async with joined(settings, 1), joined(settings, 0) as idle:
+        await until(lambda: generation_of(idle) == 2)
+        await add_partition(apache.bootstrap, topic, 2)
+        await sees(idle, topic, 2)
+        await until(lambda: len(idle.consumer.assignment()) == 1)
