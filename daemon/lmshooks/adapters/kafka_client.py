@@ -1,9 +1,9 @@
 """How is Kafka reached? The settings that every Kafka adapter shares, and what they become for aiokafka.
 
-Three facts of aiokafka shape this file: a client that failed for good stays failed (so producers are held by something
-that can make a new one), its calls may wait for ever (so every caller brings its own deadline), and an outage makes it
+Four facts of aiokafka shape this file: a client that failed for good stays failed (so producers are held by something
+that can make a new one), its calls may wait for ever (so every caller brings its own deadline), an outage makes it
 write hundreds of lines a minute (so its loggers are filtered; why a broker was not reached is told there alone, so what
-passes the filter is remembered).
+passes the filter is remembered), and it does not know what uvloop says of a closed connection (so it is told).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
 from lmshooks.adapters.kafka_errors import describe, remember
@@ -204,6 +205,25 @@ class _OutageFilter(logging.Filter):
         self._seen[key] = now
         record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
         return True
+
+
+_send = AIOKafkaConnection.send
+
+
+def _send_or_fail(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
+    """aiokafka's `send`, for which a connection that has just been closed is an error of the connection.
+
+    asyncio's transports take a write then, uvloop's raise RuntimeError, and aiokafka expects OSError: its task that asks
+    for the brokers would end unseen, and the consumer never find its group again.
+    """
+    try:
+        return _send(connection, *arguments, **options)
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN, exc=error)
+        raise KafkaConnectionError(f"Connection at {connection.host}:{connection.port} broken: {error}") from error
+
+
+AIOKafkaConnection.send = _send_or_fail
 
 
 class _AbandonedFilter(logging.Filter):
