@@ -213,8 +213,8 @@ _send = AIOKafkaConnection.send
 def _send_or_fail(connection: AIOKafkaConnection, *arguments: Any, **options: Any) -> Any:
     """aiokafka's `send`, for which a connection that has just been closed is an error of the connection.
 
-    asyncio's transports take a write then, uvloop's raise RuntimeError, and aiokafka expects OSError: its task that asks
-    for the brokers would end unseen, and the consumer never find its group again.
+    asyncio's transports take a write then, uvloop's raise RuntimeError, and aiokafka expects OSError. Its task that
+    asks for the brokers would end unseen, and the consumer never find its group again.
     """
     try:
         return _send(connection, *arguments, **options)
