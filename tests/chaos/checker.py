@@ -305,7 +305,7 @@ class Checker:
             else:
                 self.again(Cause.TAKEN_OVER, sub, before)
                 self._repeats[partition, ended.offset] += 1
-            if unheard or before.at >= ended.since or claim.at <= before.at or self.superseded(partition, before):
+            if unheard or before.ended >= ended.since or claim.at <= before.at or self.superseded(partition, before):
                 return  # the last two: a zombie sent it; whether it still might is asked in `owner`
             if not self.windowed(number) and self.committed(partition, ended.at) <= self.log.offset[number]:
                 return  # written, but the group did not confirm the commit: no checkpoint was completed

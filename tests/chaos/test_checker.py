@@ -234,6 +234,16 @@ def test_what_was_done_to_a_listener_later_excuses_no_repetition(after: float, c
     assert judgement.repeated == {cause: 1}
 
 
+@pytest.mark.parametrize("told", [14.9, 15.2])
+def test_an_answer_can_be_settled_when_it_was_told_and_not_before(told: float) -> None:
+    _, doctor = DOCTORED["repeated from before what law 9 allows"]
+    history = doctor(CLEAN)
+    first, *others = history.taken
+    slow = first._replace(at=BEGAN + 14.5, ended=BEGAN + told)
+    wrong = judge(history._replace(taken=[*others[:-1], slow, others[-1]])).wrong
+    assert (Wrong.REPEATED in wrong) == (told < 15), "the fourth-last write was made then"
+
+
 def test_a_take_over_explains_a_repetition_and_another_grouping() -> None:
     again = [taken(4, [1], sender="b.1"), taken(4.1, [2], sender="b.1")]
     judgement = judge(
