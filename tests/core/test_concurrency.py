@@ -177,7 +177,7 @@ def test_an_endpoint_that_failed_gets_one_event_at_a_time_until_it_takes_one() -
 def test_what_one_partition_learns_of_an_endpoint_the_others_know() -> None:
     learnt = many(ALL)
     learnt.machine.context.taken_at["all"] = FAILED
-    learnt.read(5, account=2)
+    learnt.read(5, 2)
     assert learnt.posts[-1].events == 1
 
 

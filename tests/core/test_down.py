@@ -25,7 +25,7 @@ def failed(count: int) -> Waiting:
 
 def test_an_endpoint_that_is_down_is_tried_with_one_delivery_and_gets_all_when_it_is_back() -> None:
     waiting = failed(ACCOUNTS)
-    waiting.read(1, account=7)
+    waiting.read(1, 7)
     assert not waiting.posts, "nothing new goes to it"
     waiting.wait(5.1)
     (head,) = waiting.posts
@@ -46,7 +46,7 @@ def test_an_endpoint_that_is_down_is_tried_with_one_delivery_and_gets_all_when_i
 
 def test_while_one_is_not_answered_the_others_are_tried_each_at_its_time() -> None:
     waiting = failed(ACCOUNTS - 1)
-    waiting.read(1, account=7)
+    waiting.read(1, 7)
     assert [post.attempt for post in waiting.posts] == [1]
     waiting.wait(5.1)
     for again in range(1, ACCOUNTS):
@@ -61,5 +61,5 @@ def test_one_account_that_fails_does_not_keep_another_waiting() -> None:
     out, waiting.posts = waiting.posts, []
     for post in out:
         waiting.answer(post, 500)
-    waiting.read(1, account=7)
+    waiting.read(1, 7)
     assert [post.attempt for post in waiting.posts] == [1], "two failures are not several"

@@ -8,6 +8,7 @@ from lmshooks.core.commands import Commit, Post, WriteState
 from lmshooks.core.deliveries import delivery_of
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.exposure import LEAST, YOUNG, Covers, Exposure
+from lmshooks.core.facts import Detached
 from lmshooks.core.lanes import Lane
 from lmshooks.core.positions import start_of
 from lmshooks.core.records import Kind
@@ -287,8 +288,7 @@ def cautious() -> Kafka:
     kafka.wait(0.06)
     kafka.confirm(for_good=False)
     kafka.widen(100)
-    for account in range(100):
-        kafka.read(10, account)
+    kafka.read(10, *range(100))
     return kafka
 
 
@@ -301,6 +301,40 @@ def test_after_a_late_confirmation_no_more_goes_out_than_may_come_again() -> Non
         kafka.widen(1000)
         kafka.answer(post, 500)
     assert sum(post.events for post in kafka.posts[went:]) == 5 * 10, "what failed is not exposed"
+
+
+def test_the_feed_waits_while_nothing_may_go_out_and_leaves_no_lane_behind() -> None:
+    kafka = cautious()
+    (own,) = kafka.machine.owned.values()
+    room = own.position
+    for _ in range(4):
+        kafka.read(2, *range(100))
+    assert own.held
+    assert own.position == room, "eight hundred events are not taken in to wait in memory"
+    while kafka.posts or kafka.kept or own.stash:
+        kafka.deliver_what_waits()
+        kafka.wait(0.01)
+        kafka.confirm(for_good=False)
+    assert not own.held
+    assert own.position > room
+    assert not any(isinstance(fact, Detached) for fact in kafka.facts)
+
+
+def test_the_feed_waits_while_kafka_confirms_nothing() -> None:
+    kafka = ready(ONE)
+    (own,) = kafka.machine.owned.values()
+    kafka.slow = True
+    kafka.deliver(1)
+    kafka.wait(0.11)
+    assert kafka.kept, "a commit is on its way"
+    kafka.wait(0.51)
+    at = own.position
+    kafka.read(1)
+    assert own.held
+    assert own.position == at
+    kafka.confirm()
+    assert own.position > at
+    assert [post.events for post in kafka.posts] == [1]
 
 
 def test_requests_to_slow_endpoints_do_not_keep_others_from_going_out() -> None:

@@ -29,8 +29,8 @@ def drained(driver: Waiting, *names: str) -> dict[str, list[int]]:
 @pytest.mark.parametrize(("account", "expected"), [("2", range(40, 80)), ("*", range(80))])
 def test_who_boards_while_a_pass_waits_gets_what_lies_in_the_chunk_in_hand(account: str, expected: range) -> None:
     driver = Waiting(subscription("slow", "1"), subscription("late", account))
-    driver.read(40, account=1)
-    driver.read(40, account=2)
+    driver.read(40, 1)
+    driver.read(40, 2)
     first, *_ = (post for post in driver.posts if post.subscription_id == "slow")
     driver.posts.remove(first)
     driver.answer(first, 200)
@@ -51,9 +51,9 @@ def test_what_lies_before_its_accounts_lanes_is_not_parsed(monkeypatch: pytest.M
 
     monkeypatch.setattr("lmshooks.core.sweeping.parse_onto", noted)
     driver = Waiting(subscription("one", "1"), subscription("two", "2"))
-    driver.read(40, account=1)
-    driver.read(40, account=3)
-    driver.read(40, account=2)
+    driver.read(40, 1)
+    driver.read(40, 3)
+    driver.read(40, 2)
     got = drained(driver, "one", "two")
     assert got == {"one": list(range(40)), "two": list(range(80, 120))}
     assert set(parsed) <= {*range(40), *range(80, 120)}

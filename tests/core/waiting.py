@@ -75,9 +75,10 @@ class Waiting:
         self.machine.configured(self._files(subscriptions), self.now)
         self.turn()
 
-    def read(self, count: int, account: int = 1) -> None:
-        """So many events of an account come, one a record."""
-        records: list[Any] = [record(len(self._log) + more, account) for more in range(count)]
+    def read(self, count: int, *accounts: int) -> None:
+        """So many events of each account (1) come at once, one a record."""
+        of = [account for account in accounts or (1,) for _ in range(count)]
+        records: list[Any] = [record(offset, account) for offset, account in enumerate(of, len(self._log))]
         self._log += records
         self.machine.records(P, records, len(self._log), len(self._log), self.now)
         self.turn()

@@ -312,7 +312,7 @@ def what_the_commit_leaves_behind_has_a_record() -> None:
 @hole("19", "R2", "9", off.begin_beside_a_commit)
 def one_checkpoint_follows_the_other() -> None:
     """A commit is answered late: until then no record may be dropped for it, so nothing else may count as completed."""
-    stage = Stage(S)
+    stage = Stage(S, bounds=Bounds(instances=3, patience=60.0))
     one = stage.begin()
     stage.produce(UNWANTED)
     stage.produce()

@@ -74,6 +74,8 @@ class Bounds:
     """Bytes of events that an instance may hold."""
     records: int = 2000
     """State records in one checkpoint, at most."""
+    patience: float = 0.5
+    """Seconds without a confirmation after which nothing is posted, and the feed waits."""
 
 
 class World:
@@ -114,7 +116,7 @@ class World:
         self.limits = Limits(
             posts=6, failing_posts=2, memory=bounds.memory, checkpoint_interval=1.0, checkpoint_events=5,
             checkpoint_pause=0.05, write_timeout=10.0, pending_letters=2, compaction_lag=bounds.lag,
-            checkpoint_records=bounds.records,
+            checkpoint_records=bounds.records, unconfirmed=bounds.patience,
         )  # fmt: skip
         self.checker = Checker(self.versions, self.sources, self.state)
         if bounds.records < Bounds.records:  # as many more as a checkpoint's records need writes

@@ -17,7 +17,6 @@ from lmshooks.core import commits
 from lmshooks.core.commands import WriteState
 from lmshooks.core.facts import Stalled, WindowClosed
 from lmshooks.core.lanes import Lane
-from lmshooks.core.live import unstash
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import Position, start_of
 from lmshooks.core.records import (
@@ -323,7 +322,6 @@ def landed(own: Ownership, offset: int, now: float) -> None:
         closed(own, window, now)
     own.durable_epochs = max(own.durable_epochs, min(flight.epochs, len(own.epochs)))
     own.exposure.confirm(now, lambda *settled: _covers(own, flight, *settled))
-    unstash(own, now)
     for lane in own.lanes.values():
         if lane.durable and not lane.out:
             own.to_send[lane] = None

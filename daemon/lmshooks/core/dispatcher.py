@@ -103,7 +103,7 @@ class Dispatcher:
         """Live records, in order, up to `next_offset`; `log_end` is the end as far as known."""
         own = self.owned.get(partition)
         if own is not None:
-            live.take(own, records, next_offset, log_end, now)
+            live.take(own, records, next_offset, log_end)
             self._turn(now)
 
     def feed_expired(self, partition: Partition, log_start: int, now: float) -> int:
@@ -230,7 +230,6 @@ class Dispatcher:
             written = ok
             if len(bury.ticket) == 2:
                 written = letters.written(own, bury, ok, now)
-                live.unstash(own, now)
             else:
                 self.posting.buried(own, bury, ok, now)
             if written:
@@ -284,6 +283,9 @@ class Dispatcher:
                 self._look_at_lanes(own, now)
             if own.state in (State.RUNNING, State.RELEASING):
                 self.posting.send(own, now)
+                while own.held and not own.feed_waits:
+                    live.unstash(own)
+                    self.posting.send(own, now)
                 checkpoint.look(own, now)
         self._mind_memory(now)
 
@@ -329,8 +331,7 @@ class Dispatcher:
                     own.shed(lane, "memory")
         if context.memory < limit // 2:
             context.short = False
-            for own in self.owned.values():
-                live.unstash(own, now)
+            context.wake_at(now)
 
     # outputs
 

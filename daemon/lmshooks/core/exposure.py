@@ -131,4 +131,6 @@ class Exposure:
         if self.since is None:
             return False
         silent = now - self.since
-        return silent > self._patience or (silent > self._soon and self.events > much)
+        grows = silent > self._patience or (silent > self._soon and self.events > much)
+        self.full = self.full or grows
+        return grows

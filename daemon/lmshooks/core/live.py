@@ -18,12 +18,12 @@ TOGETHER = 256
 """Records that are parsed before their events are handed out: few, so that what was parsed is still near."""
 
 
-def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: int, now: float) -> None:
+def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: int) -> None:
     """Records of the live feed: events to the lanes attached to it."""
     own.log_end = max(own.log_end, log_end, next_offset)
     if own.state is not State.RUNNING or next_offset <= own.position[0]:
         return
-    if own.feed_waits:
+    if own.stash or own.feed_waits:
         own.stash.append((records, next_offset))
         own.hold(True)
         return
@@ -141,12 +141,12 @@ def _offer(own: Ownership, subscription: Subscription, event: Event) -> None:
         own.to_send[lane] = None
 
 
-def unstash(own: Ownership, now: float) -> None:
-    """What held the live feed is over: go on with what was set aside."""
-    while own.stash and not own.feed_waits:
+def unstash(own: Ownership) -> None:
+    """What held the live feed is over: go on with what was set aside first."""
+    if own.stash:
         records, next_offset = own.stash.pop(0)
-        take(own, records, next_offset, own.log_end, now)
-    if not own.stash and not own.waits_for_epoch and not own.context.short:
+        take(own, records, next_offset, own.log_end)
+    if not own.stash and not own.feed_waits:
         own.hold(False)
 
 

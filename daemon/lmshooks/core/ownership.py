@@ -320,9 +320,12 @@ class Ownership:
 
     @property
     def feed_waits(self) -> bool:
-        """Whether the live feed takes nothing in: for an epoch, for dead letters to be written, for memory."""
+        """Whether the live feed takes nothing in: for an epoch, for dead letters to be written, for memory, or since
+        nothing may go out."""
         context = self.context
-        return context.short or self.waits_for_epoch or len(self.letters) >= context.limits.pending_letters
+        if context.short or self.waits_for_epoch or self.exposure.full:
+            return True
+        return len(self.letters) >= context.limits.pending_letters
 
     def see_epoch(self, now: float) -> None:
         """A change of cadence begins at the log's end, as an epoch in the partition record."""

@@ -100,7 +100,7 @@ def _partition(own: Ownership, now: float) -> PartitionStats:
     state = own.state.value
     if state == "running" and not own.ready:
         state = "starting"
-    elif state == "running" and (own.held or own.unconfirmed(now)):
+    elif state == "running" and (own.unconfirmed(now) or (own.held and not own.exposure.full)):
         state = "held"
     return PartitionStats(
         own.partition, state, own.tenure, own.position[0], own.store.acknowledged, own.log_end, len(own.sweeps),
