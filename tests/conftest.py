@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.kafka.brokers import ApacheKafka, EmbeddedBroker, NoKafka, required
+from tests.kafka.brokers import ApacheKafka, EmbeddedBroker
+from tests.kafka.jars import NoKafka, required
 
 KAFKA_FIXTURES = {"kafka", "own_kafka"}
 EMBEDDED_FIXTURES = {"embedded", "own_embedded"}

@@ -28,7 +28,8 @@ from tests.bench.figures import Figure, Measured, conditions, load, now, save, t
 from tests.bench.listening import Listening
 from tests.bench.probes import Others
 from tests.bench.rig import Rig, Scale
-from tests.kafka.brokers import ApacheKafka, NoKafka
+from tests.kafka.brokers import ApacheKafka
+from tests.kafka.jars import NoKafka
 
 FULL = Scale(rounds=3, events=200_000, seconds=8.0, backlog=1_000_000, owed=10_000_000)
 QUICK = Scale(rounds=1, events=60_000, seconds=3.0, backlog=100_000, owed=200_000)

@@ -25,7 +25,8 @@ from tests.chaos.producing import MOST_LATE
 from tests.chaos.proof import prove
 from tests.chaos.report import Run, written
 from tests.chaos.world import Setting, World
-from tests.kafka.brokers import ROOT, ApacheKafka
+from tests.kafka.brokers import ApacheKafka
+from tests.kafka.jars import ROOT
 
 SETTLE = 600.0
 """Seconds in which all must be delivered once the faults are over."""

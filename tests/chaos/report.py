@@ -17,7 +17,7 @@ from tests.chaos.histories import Book, Faulted, Weighed
 from tests.chaos.measures import delays, memory, quantile, real_time, recoveries
 from tests.chaos.pictures import chart
 from tests.chaos.verdicts import WHOSE, Cause, Wrong
-from tests.kafka.brokers import POM
+from tests.kafka.jars import POM
 
 CLAIMED = (
     Wrong.LOST, Wrong.DISORDERED, Wrong.EARLY, Wrong.ASTRAY, Wrong.ALTERED, Wrong.ID, Wrong.BODY, Wrong.REGROUPED,

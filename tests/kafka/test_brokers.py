@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from lmshooks.cli import embedded as product
-from tests.kafka.brokers import ROOT, ApacheKafka, EmbeddedBroker, NoKafka, jars, serves
+from tests.kafka.brokers import ApacheKafka, EmbeddedBroker, serves
+from tests.kafka.jars import ROOT, NoKafka, jars
 from tests.kafka.records import consume, create_topic, produce
 
 Names = Callable[..., str]

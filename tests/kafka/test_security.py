@@ -28,10 +28,11 @@ from lmshooks.adapters.kafka_client import KafkaSettings, client_options, descri
 from lmshooks.adapters.state import StateTopic
 from lmshooks.core.positions import Partition
 from lmshooks.listener import Listener
-from tests.kafka.brokers import ApacheKafka, NoKafka, required
+from tests.kafka.brokers import ApacheKafka
 from tests.kafka.clients import make_topic, produce, settings_for, until
 from tests.kafka.daemons import SECRET, Daemon
 from tests.kafka.events import kafka_of, subscription
+from tests.kafka.jars import NoKafka, required
 
 PROTOCOLS = {
     "TLS": "SSL",

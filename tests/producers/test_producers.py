@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.kafka.brokers import ApacheKafka, jars
+from tests.kafka.brokers import ApacheKafka
+from tests.kafka.jars import jars
 from tests.kafka.records import consume, create_topic
 
 ROOT = Path(__file__).resolve().parents[2] / "docs" / "producers"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.kafka.brokers import NoKafka, jars
+from tests.kafka.jars import NoKafka, jars
 
 ROOT = Path(__file__).resolve().parents[2] / "docs" / "receivers"
 
