@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from lmshooks.core.concurrency import FIRST, PATIENCE, TRIFLE, TWICE
-from lmshooks.core.context import FAILED
-from lmshooks.core.posting import KNOWN
+from lmshooks.core.concurrency import FIRST, KNOWN, PATIENCE, TRIFLE, TWICE
 from lmshooks.core.subscriptions import Endpoint, RetryPolicy, Subscription
 from lmshooks.core.sweeping import BOARDING
 from tests.core.waiting import Waiting
@@ -176,7 +174,7 @@ def test_an_endpoint_that_failed_gets_one_event_at_a_time_until_it_takes_one() -
 
 def test_what_one_partition_learns_of_an_endpoint_the_others_know() -> None:
     learnt = many(ALL)
-    learnt.machine.context.taken_at["all"] = FAILED
+    learnt.machine.context.endpoints.failed("all")
     learnt.read(5, 2)
     assert learnt.posts[-1].events == 1
 
@@ -185,8 +183,10 @@ def test_an_endpoint_that_was_removed_and_comes_again_is_unknown() -> None:
     waiting = Waiting(ALL)
     waiting.read(1)
     waiting.answer(waiting.posts.pop(), 500)
+    endpoints = waiting.machine.context.endpoints
+    assert endpoints.doubtful("all", waiting.now, burst=False)
     waiting.configure()
-    assert not waiting.machine.context.taken_at
+    assert not endpoints.doubtful("all", waiting.now, burst=False)
 
 
 TENS = replace(ALL, max_events=10)
@@ -196,7 +196,7 @@ def fill(waiting: Waiting) -> None:
     """So much waits that forty requests would be full; the endpoint is known."""
     (own,) = waiting.machine.owned.values()
     for account in range(40):
-        waiting.machine.context.taken_at["all"] = waiting.now
+        waiting.machine.context.endpoints.took("all", waiting.now)
         if sum(lane.queued for lane in own.lanes.values()) < 400:
             waiting.read(10, account)
 
@@ -209,7 +209,7 @@ def takes(waiting: Waiting, times: int, seconds: float, queue: float = 0.0) -> l
         out, waiting.posts = waiting.posts, []
         found.append(len(out))
         for place, post in enumerate(out):
-            waiting.machine.context.taken_at["all"] = waiting.now
+            waiting.machine.context.endpoints.took("all", waiting.now)
             waiting.answer(post, 200, seconds + queue * place)
     return found
 

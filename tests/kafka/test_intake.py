@@ -129,6 +129,25 @@ async def test_nothing_flows_before_the_start_nor_while_held(kafka):
         assert [offset for where, offset, _ in sink.records if where == second] == list(range(4, 20))
 
 
+async def test_a_short_hold_is_not_made_longer_by_partitions_in_which_nothing_comes(kafka, monkeypatch):
+    monkeypatch.setattr("lmshooks.adapters.intake.MAX_RECORDS", 50)
+
+    class Holding(Recorder):
+        def on_records(self, partition, records, next_offset, log_end):
+            super().on_records(partition, records, next_offset, log_end)
+            if records:
+                self.intake.hold(partition, True)
+                asyncio.get_running_loop().call_later(0.001, self.intake.hold, partition, False)
+
+    settings, partitions = await sourced(kafka, partitions=4)
+    await produce(kafka, partitions[0].topic, [b"x"] * 1000)
+    async with running(settings, Holding()) as sink:
+        await until(lambda: sink.records)
+        began = time.monotonic()
+        await until(lambda: len(sink.records) == 1000)
+        assert time.monotonic() - began < 19 * 0.1, "each hold takes as long as a poll"
+
+
 async def test_a_long_hold_is_paused_and_loses_nothing(kafka, monkeypatch):
     monkeypatch.setattr("lmshooks.adapters.intake._LONG_HOLD", 0.05)
     settings, (partition,) = await sourced(kafka)

@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 _LONG_HOLD = 2.0
 """Seconds after which a held partition is paused: until then its buffer is kept."""
+_POLL_MS, _HELD_POLL_MS = 100, 5
+"""Milliseconds that a poll waits for records; and while partitions are held, which do not cut a poll short when they go
+on."""
 _SCAN = 0.05
 """Seconds between looks at positions that moved without records (gaps, control records)."""
 
@@ -235,7 +238,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
                         await self._changed.wait()
                 continue
             try:
-                answer = await consumer.getmany(*ready, timeout_ms=100, max_records=MAX_RECORDS)
+                wait = _HELD_POLL_MS if self._held else _POLL_MS
+                answer = await consumer.getmany(*ready, timeout_ms=wait, max_records=MAX_RECORDS)
             except OffsetOutOfRangeError as error:
                 self._out_of_range(consumer, error.args[0] if error.args else {})
                 continue

@@ -8,6 +8,9 @@ own queue is of no use.
 
 from __future__ import annotations
 
+from collections.abc import Container
+from math import inf
+
 FIRST = 2
 """Requests that may be under way before one was answered; a full one alone."""
 PATIENCE = 1.0
@@ -18,6 +21,8 @@ TRIFLE = 0.02
 """Seconds that it may take longer whatever is usual: as long as there are between commits (`commits.PAUSE`)."""
 MEMORY = 8
 """Answers over which what is usual is averaged."""
+KNOWN = 0.25
+"""Seconds for which an endpoint that took a request is believed to take the next one."""
 
 
 class Concurrency:
@@ -52,3 +57,28 @@ class Concurrency:
     def impatient(self, now: float) -> bool:
         """Whether nothing could go out for so long that one more is tried beside what is under way."""
         return now - self.since >= PATIENCE
+
+
+class Endpoints:
+    """Of which endpoints was an answer heard lately, to whichever partition's request? By their subscriptions."""
+
+    def __init__(self) -> None:
+        self._taken_at: dict[str, float] = {}
+        """When it last took a request; long ago if it did not take the last one."""
+
+    def keep(self, subscriptions: Container[str]) -> None:
+        """Forget all others."""
+        self._taken_at = {one: at for one, at in self._taken_at.items() if one in subscriptions}
+
+    def took(self, subscription_id: str, now: float) -> None:
+        """It took a request."""
+        self._taken_at[subscription_id] = now
+
+    def failed(self, subscription_id: str) -> None:
+        """It did not take one."""
+        self._taken_at[subscription_id] = -inf
+
+    def doubtful(self, subscription_id: str, now: float, burst: bool) -> bool:
+        """Whether one event is enough to begin with: it did not take the last request, or a burst begins."""
+        taken_at = self._taken_at.get(subscription_id, 0.0)
+        return now - taken_at > KNOWN and (burst or taken_at == -inf)

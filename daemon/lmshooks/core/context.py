@@ -7,6 +7,7 @@ from math import inf
 
 from lmshooks.core.catalogue import Cadence
 from lmshooks.core.commands import Command
+from lmshooks.core.concurrency import Endpoints
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.facts import Fact
 from lmshooks.core.ledger import Ledger
@@ -14,8 +15,6 @@ from lmshooks.core.records import Kind, RosterEntry, encode_roster, roster_diges
 from lmshooks.core.routing import Index
 from lmshooks.core.subscriptions import Resume, Subscription
 
-FAILED = -inf
-"""Instead of when an endpoint last took a request: it did not take the last one."""
 KIND_OF = {Cadence.REAL_TIME: Kind.REAL_TIME, Cadence.WINDOWED: Kind.WINDOWED}
 
 
@@ -36,8 +35,7 @@ class Context:
         """Seconds without news of the state topic's end after which nothing is posted: it may be another's by then."""
         self.known_at = 0.0
         """The end of the state topic, as it was then or later, has been read."""
-        self.taken_at: dict[str, float] = {}
-        """Subscription -> when its endpoint last took a request, of whichever partition; FAILED if one failed since."""
+        self.endpoints = Endpoints()
         self._wakeups: list[float] = []
         self._planned: set[float] = set()
         """What is in them: the same moment is asked for again and again."""
@@ -47,7 +45,7 @@ class Context:
     def use(self, configuration: Configuration) -> None:
         """Another configuration is in force from now on."""
         self.configuration = configuration
-        self.taken_at = {one: at for one, at in self.taken_at.items() if one in configuration.subscriptions}
+        self.endpoints.keep(configuration.subscriptions)
         self.window_accounts: dict[str, set[str]] = {}
         """Whose windowed events a window's feed may have to send."""
         for one in configuration.subscriptions.values():

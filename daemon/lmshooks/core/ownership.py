@@ -320,12 +320,9 @@ class Ownership:
 
     @property
     def feed_waits(self) -> bool:
-        """Whether the live feed takes nothing in: for an epoch, for dead letters to be written, for memory, or since
-        nothing may go out."""
-        context = self.context
-        if context.short or self.waits_for_epoch or self.exposure.full:
-            return True
-        return len(self.letters) >= context.limits.pending_letters
+        """Whether the live feed takes nothing in: for an epoch, letters, memory, or as nothing may go out."""
+        waits = self.context.short or self.waits_for_epoch or self.exposure.full
+        return waits or len(self.letters) >= self.context.limits.pending_letters
 
     def see_epoch(self, now: float) -> None:
         """A change of cadence begins at the log's end, as an epoch in the partition record."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lmshooks.core import sweeping
 from lmshooks.core.commands import Bury, Post
-from lmshooks.core.context import FAILED, Context
+from lmshooks.core.context import Context
 from lmshooks.core.deliveries import Delivery
 from lmshooks.core.events import LetterReason
 from lmshooks.core.exposure import YOUNG
@@ -18,9 +18,6 @@ from lmshooks.core.ownership import Ownership
 from lmshooks.core.records import Kind
 from lmshooks.core.retrying import Outcome, Verdict, judge, refused, wait_before
 
-KNOWN = 0.25
-"""Seconds for which an endpoint that took a request is believed to take the next one: a burst that comes later begins
-with one event."""
 DETAIL = 200
 """Characters of a failed attempt's detail that are remembered for the status page."""
 
@@ -74,7 +71,7 @@ class Posting:
             lane.failing_since = None
             lane.held_until = 0.0
             lane.concurrency.delivered(lane.out, outcome.elapsed)
-            self.context.taken_at[post.subscription_id] = now
+            self.context.endpoints.took(post.subscription_id, now)
             lane.last_status = lane.last_verdict = lane.last_detail = ""
             self._settle(own, lane, delivery, now)
         elif verdict is Verdict.SPLIT:
@@ -110,7 +107,7 @@ class Posting:
         policy = lane.subscription.retry
         lane.failures += 1
         lane.concurrency.failed()
-        self.context.taken_at[lane.subscription.id] = FAILED
+        self.context.endpoints.failed(lane.subscription.id)
         _remember(lane, outcome, verdict)
         if lane.failing_since is None:
             lane.failing_since = now
@@ -168,8 +165,8 @@ class Posting:
 
     def _send_lane(self, own: Ownership, lane: Lane, now: float) -> None:
         limits = self.context.limits
-        taken_at = self.context.taken_at.get(lane.subscription.id, 0.0)
-        doubtful = now - taken_at > KNOWN and (taken_at == FAILED or lane.queued > lane.subscription.max_events)
+        subscription = lane.subscription
+        doubtful = self.context.endpoints.doubtful(subscription.id, now, lane.queued > subscription.max_events)
         while True:
             if not own.exposure.room(now, own.much):
                 own.to_send[lane] = None
