@@ -315,14 +315,16 @@ def serves(port: int) -> bool:
 
 
 def make_archive() -> None:
-    """Write it, as a broker does that ends in order."""
+    """Write the file: of the classes that a broker loads until it serves."""
     file = archive()
     if file.exists():
         return
-    new = file.with_suffix(".new")
-    with contextlib.closing(ApacheKafka(jvm=[f"-XX:ArchiveClassesAtExit={new}"])) as kafka:
+    named, new = file.with_suffix(".classes"), file.with_suffix(".new")
+    with contextlib.closing(ApacheKafka(jvm=[f"-XX:DumpLoadedClassList={named}"])) as kafka:
         kafka.start().stop()
-    with contextlib.suppress(FileNotFoundError):
+    dump = ["-Xshare:dump", f"-XX:SharedClassListFile={named}", f"-XX:SharedArchiveFile={new}"]
+    done = subprocess.run([java(), *JVM, *dump, "-cp", class_path()], capture_output=True, check=False)
+    if not done.returncode:
         new.replace(file)
 
 

@@ -68,6 +68,47 @@ async def test_more_streams_than_readers_all_get_their_records(kafka):
     await sweeper.stop()
 
 
+class Received:
+    """How many bytes of records came in fetch answers?"""
+
+    def __init__(self, monkeypatch) -> None:
+        self.bytes = 0
+        feed = asyncio.StreamReader.feed_data
+
+        def counted(reader, data):
+            self.bytes += len(data)
+            feed(reader, data)
+
+        monkeypatch.setattr(asyncio.StreamReader, "feed_data", counted)
+
+
+async def test_streams_that_take_turns_receive_little_more_than_they_read(kafka, monkeypatch):
+    settings, partitions = await filled(kafka, 6000, partitions=4, size=200)
+    sweeper = Sweeper(settings)
+    received = Received(monkeypatch)
+    at = dict.fromkeys(((partition, stream) for partition in partitions for stream in range(2)), 0)
+    while min(at.values()) < 6000:
+        chunks = await asyncio.gather(
+            *(sweeper.read(*key, offset, 6000) for key, offset in at.items() if offset < 6000)
+        )
+        for key, chunk in zip([key for key, offset in at.items() if offset < 6000], chunks, strict=True):
+            at[key] = chunk.next_offset
+    assert received.bytes < 2 * 8 * 6000 * 210
+    await sweeper.stop()
+
+
+async def test_a_small_range_is_not_worth_a_large_fetch(kafka, monkeypatch):
+    settings, (partition,) = await filled(kafka, 6000, size=200)
+    sweeper = Sweeper(settings)
+    await swept(sweeper, partition, 0, 0, 100)
+    received = Received(monkeypatch)
+    for offset in range(0, 2000, 100):
+        await swept(sweeper, partition, 0, offset, offset + 100)
+        await asyncio.sleep(0.06)
+    assert received.bytes < 20 * 64 * 1024
+    await sweeper.stop()
+
+
 async def test_a_reader_that_rested_goes_on_where_it_was(kafka):
     settings, (partition,) = await filled(kafka, 3000)
     sweeper = Sweeper(settings, readers=1)

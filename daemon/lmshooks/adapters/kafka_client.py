@@ -25,11 +25,14 @@ from aiokafka.helpers import create_ssl_context
 
 from lmshooks.adapters.kafka_errors import describe, remember
 
+FETCH_BYTES = 1024 * 1024
+"""Of one fetch answer, at most, but for a batch that is larger: it is in memory three times while it is taken apart."""
+
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "KafkaSettings", "Producing", "client_options", "closed", "connected_admin", "describe", "quiet_aiokafka",
-    "reading_options",
+    "KafkaSettings", "Producing", "client_options", "closed", "connected_admin", "describe", "fetch_at_most",
+    "quiet_aiokafka", "reading_options",
 ]  # fmt: skip
 
 
@@ -93,9 +96,18 @@ def reading_options(settings: KafkaSettings, fetch_max_wait: float = 0.05) -> di
         "auto_offset_reset": "none",
         "check_crcs": True,
         "fetch_max_wait_ms": int(fetch_max_wait * 1000),
-        "max_partition_fetch_bytes": 1024 * 1024,
-        "fetch_max_bytes": 1024 * 1024,  # an answer is in memory three times while it is taken apart
+        "max_partition_fetch_bytes": FETCH_BYTES,
+        "fetch_max_bytes": FETCH_BYTES,
     }
+
+
+def fetch_at_most(consumer: AIOKafkaConsumer, size: int) -> None:
+    """From now on a fetch of this consumer, which runs, asks for so many bytes, FETCH_BYTES at most.
+
+    aiokafka has no setting for that; its fetcher looks at these fields whenever it makes a request.
+    """
+    fetcher = consumer._fetcher
+    fetcher._max_partition_fetch_bytes = fetcher._fetch_max_bytes = min(size, FETCH_BYTES)
 
 
 def _tls(settings: KafkaSettings) -> SSLContext:

@@ -1,7 +1,9 @@
 """What does the log hold between two offsets? The second reader, for sweeps and windows.
 
 A few consumers without a group, each standing somewhere in one partition. Reads of one stream of a partition follow
-one another, so the consumer that read the last chunk has the next one on its way already and needs no seek.
+one another, so the consumer that read the last chunk has the next one on its way already and needs no seek. But where
+streams take turns, what is on its way for the one is thrown away for the next; so no more is asked for than is likely
+to be read, and nothing ahead for a range that is over or while another stream waits.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe, reading_options
+from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe, fetch_at_most, reading_options
 from lmshooks.adapters.parsed_records import as_parsed
 from lmshooks.core.events import Record
 from lmshooks.core.positions import Partition
@@ -24,6 +26,14 @@ log = logging.getLogger(__name__)
 READERS = 3
 CHUNK = 2000
 """Records of one chunk, at most. Its bytes are bounded by one fetch answer: 1 MiB, or one larger batch."""
+_USUAL = 600.0
+"""Bytes of a record, as long as none of its partition was read."""
+_AROUND = 100
+"""Bytes that come with each: its key, headers, lengths."""
+_LEAST = 32 * 1024
+"""Bytes that are asked for at least: where a batch begins and ends is not known."""
+_EVERY = 16
+"""Of so many records of a chunk one is weighed."""
 _REST = 1.0
 """Seconds after which a reader that nobody asks stops fetching ahead."""
 
@@ -59,9 +69,15 @@ class _Reader:
         self.used = 0
         self.rest: asyncio.TimerHandle | None = None
 
-    def fall_asleep(self) -> None:
-        if not self.busy and self.consumer is not None and self.tp is not None:
+    def pause(self) -> None:
+        """Fetch nothing more for now."""
+        if self.consumer is not None and self.tp is not None:
             self.consumer.pause(self.tp)
+
+    def fall_asleep(self) -> None:
+        """Nobody asked it for a while."""
+        if not self.busy:
+            self.pause()
 
 
 class Sweeper:
@@ -71,6 +87,9 @@ class Sweeper:
         self._settings = settings
         self._readers = [_Reader() for _ in range(readers)]
         self._freed = asyncio.Condition()
+        self._waiting = 0
+        self._weights: dict[TopicPartition, float] = {}
+        """Partition -> bytes of a record of the last chunk."""
         self._uses = 0
         self._stopped = False
 
@@ -87,6 +106,8 @@ class Sweeper:
             async with asyncio.timeout(3 * self._settings.request_timeout):
                 chunk = await self._read(reader, TopicPartition(partition.topic, partition.number), offset, end)
             healthy = True
+            if chunk.next_offset >= end or self._waiting:
+                reader.pause()  # before anything else runs: with the chunk taken, the next fetch would go out
             return chunk
         except RangeExpired:
             healthy = True
@@ -106,7 +127,7 @@ class Sweeper:
             await self._discard(reader)
 
     async def _read(self, reader: _Reader, tp: TopicPartition, offset: int, end: int) -> Chunk:
-        consumer = await self._place(reader, tp, offset)
+        consumer = await self._place(reader, tp, offset, end)
         while True:
             try:
                 answer = await consumer.getmany(tp, timeout_ms=50, max_records=CHUNK)
@@ -125,14 +146,22 @@ class Sweeper:
             if records and records[-1].offset >= end:
                 records = [record for record in records if record.offset < end]
             if records or position >= end:
+                self._weigh(tp, records)
                 return Chunk(records, min(position, end))
 
-    async def _place(self, reader: _Reader, tp: TopicPartition, offset: int) -> AIOKafkaConsumer:
+    def _weigh(self, tp: TopicPartition, records: Sequence[Record]) -> None:
+        some = records[::_EVERY]
+        if some:
+            self._weights[tp] = sum(len(record.value or b"") for record in some) / len(some)
+
+    async def _place(self, reader: _Reader, tp: TopicPartition, offset: int, end: int) -> AIOKafkaConsumer:
         consumer = reader.consumer
         if consumer is None:
             consumer = AIOKafkaConsumer(**reading_options(self._settings), value_deserializer=as_parsed)
             reader.consumer, reader.tp = consumer, None
             await consumer.start()
+        likely = min(end - offset, CHUNK) * (self._weights.get(tp, _USUAL) + _AROUND)
+        fetch_at_most(consumer, max(_LEAST, int(likely)))
         if reader.tp != tp:
             consumer.assign([tp])
             consumer.seek(tp, offset)
@@ -157,7 +186,11 @@ class Sweeper:
                 if free and not same:
                     reader = min(free, key=lambda one: (one.tp is None or one.tp != tuple(key[0]), one.used))
                     break
-                await self._freed.wait()
+                self._waiting += 1
+                try:
+                    await self._freed.wait()
+                finally:
+                    self._waiting -= 1
             self._uses += 1
             reader.key, reader.busy, reader.used = key, True, self._uses
             if reader.rest is not None:
