@@ -26,7 +26,11 @@ def take(own: Ownership, records: Sequence[Record], next_offset: int, log_end: i
     if own.stash or own.feed_waits:
         own.stash.append((records, next_offset))
         own.hold(True)
-        return
+    else:
+        _go_on(own, records, next_offset)
+
+
+def _go_on(own: Ownership, records: Sequence[Record], next_offset: int) -> None:
     start = own.position[0]
     limit = own.context.limits.event_bytes
     events = matched = 0
@@ -145,7 +149,8 @@ def unstash(own: Ownership) -> None:
     """What held the live feed is over: go on with what was set aside first."""
     if own.stash:
         records, next_offset = own.stash.pop(0)
-        take(own, records, next_offset, own.log_end)
+        if own.state is State.RUNNING and next_offset > own.position[0]:
+            _go_on(own, records, next_offset)
     if not own.stash and not own.feed_waits:
         own.hold(False)
 
