@@ -94,6 +94,30 @@ def test_there_is_more_room_with_each_confirmation_that_comes_soon_and_the_least
     assert exposure.room(12.0, 11)
 
 
+def test_late_is_what_takes_twice_as_long_as_usual() -> None:
+    exposure, one = Exposure(0.5), lane()
+    for place in range(40):
+        settle(exposure, one, *range(99))
+        exposure.room(10.0 + place, 10)
+        confirmed(exposure, 10.0 + place, after=0.09)
+    before = exposure.times
+    assert before > LEAST, "a Kafka that always takes so long makes nobody wait"
+    settle(exposure, one, *range(99))
+    exposure.order(60.0)
+    assert not exposure.grows(60.17, 10)
+    assert exposure.grows(60.19, 10)
+    exposure.confirm(60.19, below(1_000_000))
+    assert exposure.times == LEAST
+
+
+def test_nothing_is_usual_that_is_longer_than_the_patience() -> None:
+    exposure = Exposure(0.5)
+    for place in range(40):
+        confirmed(exposure, 10.0 + place * 10, after=5.0)
+    exposure.order(900.0)
+    assert exposure.grows(900.51, 10)
+
+
 def test_what_is_not_used_of_the_room_is_taken_back() -> None:
     exposure, one = Exposure(0.5), lane()
     exposure.times = 64

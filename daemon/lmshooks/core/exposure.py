@@ -13,7 +13,11 @@ from lmshooks.core.deliveries import Attempt, Delivery
 from lmshooks.core.lanes import Lane
 
 SOON = 10
-"""With much exposed, posts go on for so much shorter a time while Kafka confirms nothing."""
+"""With much exposed, posts go on for so much shorter a time while Kafka confirms nothing; or, where that is longer,
+for TWICE as long as it usually takes."""
+TWICE = 2.0
+MEMORY = 8
+"""Confirmations over which what is usual is averaged."""
 LEAST, MOST = 2, 2 << 11
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
 confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
@@ -42,8 +46,10 @@ class Exposure:
 
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for which Kafka may confirm nothing before posts wait for it."""
-        self._soon = patience / SOON
         self._patience = patience
+        self._soon = patience / SOON
+        self._usual = 0.0
+        """Seconds that a confirmation takes; no longer than the patience."""
         self.times = LEAST
         """How many times as much as is made durable sooner may be exposed."""
         self.events = 0
@@ -107,13 +113,18 @@ class Exposure:
 
     def _adapt(self, waited: float) -> None:
         """As much may be exposed as the last confirmation, and what was sent until then, speak for."""
-        if waited > self._soon:
+        if waited > self._late():
             self.times = LEAST
         elif self._most * 2 >= self.times:
             self.times = min(self.times * 2, MOST)
         elif self._most * 4 < self.times:
             self.times = max(self.times // 2, LEAST)
         self._most = 0.0
+        self._usual += (min(waited, self._patience) - self._usual) / MEMORY
+
+    def _late(self) -> float:
+        """Seconds after which a confirmation is late."""
+        return max(self._soon, self._usual * TWICE)
 
     def room(self, now: float, much: int) -> bool:
         """Whether more may be exposed, with what will be in a moment. `much`: how many are made durable sooner."""
@@ -131,6 +142,6 @@ class Exposure:
         if self.since is None:
             return False
         silent = now - self.since
-        grows = silent > self._patience or (silent > self._soon and self.events > much)
+        grows = silent > self._patience or (silent > self._late() and self.events > much)
         self.full = self.full or grows
         return grows
