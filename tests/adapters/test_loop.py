@@ -151,6 +151,8 @@ async def running(world: World, dispatcher: Dispatcher | None = None) -> Loop:
     loop.arm()
     await loop.on_assigned(P, None, "", 0, 0, 0)
     await until(lambda: world.started)
+    # Nothing is posted before the partition's first checkpoint.
+    await until(lambda: [one.state for one in loop.stats(time.time()).partitions] == ["running"])
     return loop
 
 
