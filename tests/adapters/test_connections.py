@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from lmshooks.adapters import http
 from lmshooks.adapters.connections import Connection
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
@@ -55,6 +56,13 @@ async def test_a_connection_is_used_again(poster):
     assert connections == {1}
 
 
+@pytest.fixture
+def rested(monkeypatch):
+    """Every connection counts as if it had rested."""
+    monkeypatch.setattr(http, "RESTED", 0.0)
+
+
+@pytest.mark.usefixtures("rested")
 async def test_a_stale_connection_is_sent_again_at_once(poster):
     requests = []
 
@@ -73,6 +81,24 @@ async def test_a_stale_connection_is_sent_again_at_once(poster):
     assert requests == [1, 1, 2]
 
 
+async def test_what_breaks_a_connection_in_use_may_have_been_taken_and_is_not_sent_again_at_once(poster):
+    requests = []
+
+    async def handle(reader, writer, count):
+        await take(reader)
+        requests.append(count)
+        writer.write(answer())
+        await take(reader)
+        requests.append(count)
+
+    async with raw(handle) as url:
+        endpoint = Endpoint(url)
+        assert (await poster.post(endpoint, "m1", 1, BODY)).status == 200
+        assert (await poster.post(endpoint, "m2", 1, BODY)).failure is Failure.DISCONNECT
+    assert requests == [1, 1]
+
+
+@pytest.mark.usefixtures("rested")
 async def test_a_stale_connection_is_sent_again_once_and_not_twice(poster):
     requests = []
 
@@ -105,6 +131,7 @@ async def test_a_fresh_connection_that_breaks_is_not_sent_again(poster):
     assert requests == [1]
 
 
+@pytest.mark.usefixtures("rested")
 async def test_the_second_try_meets_no_other_stale_connection(poster):
     """An endpoint that restarted behind a proxy leaves a whole pool of dead connections."""
     together = asyncio.Barrier(4)

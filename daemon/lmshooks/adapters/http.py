@@ -5,8 +5,8 @@
 
 The poster decides nothing: it classifies what it saw and leaves the verdict to the core. Once the head of an answer is
 there, its status is the outcome; the body is read for the log only, to a cap, and may break off. A POST that fails at
-once on a connection that was used before most likely met a connection the other side had just closed: it is sent again,
-once, over a new one, and is not counted.
+once on a connection that had rested most likely met one that the other side had just closed: it is sent again, once, over
+a new one, and is not counted. One that was in use a moment ago has no reason to be closed but what it was sent.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ from lmshooks.core.retrying import Failure, Outcome, parse_retry_after
 from lmshooks.core.signing import Signer, sign
 from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, SignatureAuth
 
-AT_ONCE = 1.0
-"""Seconds within which a used connection that fails is taken for one that was closed before the POST."""
+AT_ONCE, RESTED = 1.0, 1.0
+"""Seconds within which a connection that fails is taken for one that was closed before the POST, if for so many it had
+not been in use. Else its POST may well have been taken, and would come twice."""
 _REMEMBERED = 8192
 _DEFAULTS = (
     ("Content-Type", "application/json"),
@@ -305,13 +306,16 @@ class _Exchange:
         self.end(Outcome(status, failure, asked, elapsed, body.decode("utf-8", "replace")))
 
     def broken(self, error: Exception, silent: bool) -> None:
-        used = self._connection is not None and self._connection.used
+        rested = self._connection is not None and self._connection.used and self._rested(self._connection)
         self._connection = None
-        if used and silent and not self._again and time.monotonic() - self._started <= AT_ONCE:
+        if rested and silent and not self._again and time.monotonic() - self._started <= AT_ONCE:
             self._again = True
             self._opening = asyncio.get_running_loop().create_task(self._open(None))
         else:
             self._fail(*_why_broken(error))
+
+    def _rested(self, connection: Connection) -> bool:
+        return self._started - connection.idle_since >= RESTED
 
     # how it ends
 
