@@ -144,3 +144,30 @@ def test_a_request_takes_room_until_it_is_answered_or_slow() -> None:
     exposure.post(first, 10.07)
     exposure.post(second, 10.07)
     assert not exposure.room(10.07, 1)
+
+
+def test_what_is_patient_leaves_half_of_the_room_to_others_and_waits_where_only_crumbs_are_left() -> None:
+    exposure, one = Exposure(0.5), lane()
+    assert exposure.room(10.0, 100, patient=True) > 1000, "nothing is exposed: whole"
+    settle(exposure, one, *range(30))
+    assert exposure.room(10.0, 100, patient=True) == LEAST * 50 - 30
+    settle(exposure, one, *range(30, 80))
+    assert not exposure.room(10.0, 100, patient=True)
+    assert exposure.patient_full
+    assert exposure.room(10.0, 100) > 1000
+    assert not exposure.full
+    confirmed(exposure, 10.0)
+    assert exposure.room(10.02, 100, patient=True)
+    assert not exposure.patient_full
+
+
+def test_what_is_patient_waits_for_a_late_confirmation_however_little_is_exposed() -> None:
+    exposure, one = Exposure(0.5), lane()
+    exposure.order(10.0)
+    assert exposure.room(10.06, 100, patient=True), "nothing is exposed"
+    settle(exposure, one, 1)
+    assert exposure.room(10.04, 100, patient=True)
+    assert not exposure.room(10.06, 100, patient=True)
+    assert exposure.room(10.06, 100)
+    exposure.confirm(10.07, nothing)
+    assert exposure.room(10.08, 100, patient=True)

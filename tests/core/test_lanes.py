@@ -24,7 +24,7 @@ def lane() -> Lane:
 
 def test_the_age_of_what_is_owed_is_known_after_its_bytes_left_memory() -> None:
     one = lane()
-    assert one.sendable(200.0) is not None
+    assert one.sendable(200.0, 100) is not None
     one.shed()
     assert one.queued == 0 and one.oldest() == 100.0
     assert one.record((3, 0)).head_at == 100.0
@@ -33,10 +33,10 @@ def test_the_age_of_what_is_owed_is_known_after_its_bytes_left_memory() -> None:
 def test_a_lane_that_owes_nothing_has_no_age() -> None:
     one = lane()
     one.shed()
-    delivery = one.sendable(200.0)
+    delivery = one.sendable(200.0, 100)
     assert delivery is None
     again = lane()
-    sent = again.sendable(200.0)
+    sent = again.sendable(200.0, 100)
     assert sent is not None
     again.head_at = 1.0
     again.settle(sent, 201.0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from sys import maxsize
 from typing import NamedTuple, TypeAlias
 
 from lmshooks.core.deliveries import Attempt, Delivery
@@ -21,6 +22,8 @@ MEMORY = 8
 LEAST, MOST = 2, 2 << 11
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
 confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
+CRUMB = 4
+"""A patient lane waits where less than this part of what is made durable sooner may go out: no tiny requests."""
 YOUNG = 0.05
 """Seconds for which a request counts as if it were answered: it soon will be, unless its endpoint is slow."""
 
@@ -58,8 +61,8 @@ class Exposure:
         """Those of them that were settled when the last confirmation was ordered, and are not covered by it."""
         self.since: float | None = None
         """When the write or commit was ordered since which none was confirmed."""
-        self.full = False
-        """Whether posts wait until less is exposed."""
+        self.full = self.patient_full = False
+        """Whether posts wait until less is exposed; whether those of patient lanes do."""
         self._settled: list[Settled] = []
         self._count = self._ordered = 0
         """Deliveries that were ever settled; and how many had been when the last write or commit was ordered."""
@@ -126,16 +129,26 @@ class Exposure:
         """Seconds after which a confirmation is late."""
         return max(self._soon, self._usual * TWICE)
 
-    def room(self, now: float, much: int) -> bool:
-        """Whether more may be exposed, with what will be in a moment. `much`: how many are made durable sooner."""
+    def room(self, now: float, much: int, patient: bool = False) -> int:
+        """How many events the next request may have, for what would be exposed then; 0 where it waits.
+
+        `much`: how many are made durable sooner. What is `patient` (a window's) leaves half of the room to others, goes
+        no further than its own, and waits for every confirmation that is late. Beside nothing it goes out whole.
+        """
         posted = self._posted
         while posted and (not posted[0].events or now - posted[0].at > YOUNG):
             self._over(posted.popleft())
-        times = (self.events + self._young) / much
+        exposed = self.events + self._young
+        times = exposed / much
         if times > self._most:
             self._most = times
-        self.full = times >= self.times
-        return not self.full
+        if not patient:
+            self.full = times >= self.times
+            return 0 if self.full else maxsize
+        late = self.since is not None and now - self.since > self._late()
+        left = int(self.times * much / 2) - exposed
+        self.patient_full = exposed > 0 and (late or left * CRUMB < much)
+        return 0 if self.patient_full else left if exposed else maxsize
 
     def grows(self, now: float, much: int) -> bool:
         """Whether Kafka has confirmed nothing for too long: what went out now would only be added to it."""

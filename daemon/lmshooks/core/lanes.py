@@ -197,12 +197,12 @@ class Lane:
 
     # sending
 
-    def sendable(self, now: float, doubtful: bool = False) -> Delivery | None:
-        """What may be posted now: a pending delivery that is due, or a new one (one event where it is doubtful)."""
+    def sendable(self, now: float, most: int) -> Delivery | None:
+        """What may be posted now: a pending delivery that is due, or a new one of so many events at most."""
         if self.blocked or not self.durable or not self.alive or self.held_until > now:
             return None
         subscription, concurrency = self.subscription, self.concurrency
-        most = 1 if doubtful else subscription.max_events
+        most = min(most, subscription.max_events)
         probing = self.down or (self.failures > 0 and self.held_until > 0)
         if self.out >= (1 if probing else subscription.max_in_flight):
             concurrency.short = False

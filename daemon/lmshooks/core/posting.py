@@ -139,7 +139,7 @@ class Posting:
             return
         for lane, owner in self._fed(now):
             self._send_lane(owner, lane, now)
-        own.exposure.full = False
+        own.exposure.full = own.exposure.patient_full = False
         waiting, own.to_send = own.to_send, {}
         for lane in waiting:
             if lane.alive:
@@ -168,7 +168,8 @@ class Posting:
         subscription = lane.subscription
         doubtful = self.context.endpoints.doubtful(subscription.id, now, lane.queued > subscription.max_events)
         while True:
-            if not own.exposure.room(now, own.much):
+            room = own.exposure.room(now, own.much, lane.kind is Kind.WINDOWED)
+            if not room:
                 own.to_send[lane] = None
                 self.context.wake_at(now + YOUNG)
                 return
@@ -177,7 +178,7 @@ class Posting:
                 if lane.ready or lane.pending:
                     self.starved[failing][lane] = own
                 return
-            delivery = lane.sendable(now, doubtful)
+            delivery = lane.sendable(now, 1 if doubtful else room)
             if delivery is None:
                 return
             delivery.attempts += 1
