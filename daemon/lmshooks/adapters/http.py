@@ -5,7 +5,7 @@
 
 The poster decides nothing: it classifies what it saw and leaves the verdict to the core. Once the head of an answer is
 there, its status is the outcome; the body is read for the log only, to a cap, and may break off. A POST that fails at
-once on a connection that had rested most likely met one that the other side had just closed: it is sent again, once, over
+once on a connection that had rested most likely met one that the other side had just closed: it is sent again, once, on
 a new one, and is not counted. One that was in use a moment ago has no reason to be closed but what it was sent.
 """
 
