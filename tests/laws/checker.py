@@ -146,6 +146,11 @@ class Checker:
                 self.beginnings.setdefault(fact.partition, fact.position)
             case said.Checkpointed():
                 self._checkpointed(instance, fact, began)
+            case said.Superseded():
+                self.tenures[instance, fact.partition] = -1
+            case said.Released(clean=True):
+                tenure = self.tenures.get((instance, fact.partition), -1)
+                self.checkpoints.handed_over(instance, fact.partition, tenure)
             case said.WindowClosed():
                 self.ranges.closed(fact)
             case said.Attempted():

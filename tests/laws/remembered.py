@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from math import inf
 
 from lmshooks.core.positions import Partition
 
@@ -40,6 +41,10 @@ class Checkpoints:
     def completed(self, instance: str, partition: Partition, tenure: int, began: float) -> None:
         """One was completed."""
         self._began[instance, partition, tenure].append(began)
+
+    def handed_over(self, instance: str, partition: Partition, tenure: int) -> None:
+        """The tenure ended in order: with that all of it is durable."""
+        self._began[instance, partition, tenure] += [inf] * self.kept
 
     def since(self, one: First | Settled, partition: Partition) -> int:
         """How many of its tenure began after it."""

@@ -98,7 +98,7 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         window.target = window.read
     own.checkpointed_at = now
     own.urgent = False
-    wanted, contents = _lanes(own, target, marks, now)
+    wanted, contents = _lanes(own, target, marks, now, final)
     whole = len(wanted) <= context.limits.checkpoint_records
     target, unsaid = _cut(own, wanted, target, ends)
     digest, roster = _roster(own, unsaid)
@@ -141,9 +141,13 @@ def _target(own: Ownership) -> int:
 
 
 def _lanes(
-    own: Ownership, target: int, marks: Mapping[str, Position], now: float
+    own: Ownership, target: int, marks: Mapping[str, Position], now: float, final: bool
 ) -> tuple[list[tuple[Lane, bytes, Recorded]], dict[bytes, Recorded | None]]:
-    """The lanes whose records must be written, with them; and the keys of the records that go."""
+    """The lanes whose records must be written, with them; and the keys of the records that go.
+
+    A record that need not be there, and may not go yet, is left as it is until it may; the last one to come says that
+    the lane owes nothing any more.
+    """
     store = own.store
     wanted: list[tuple[Lane, bytes, Recorded]] = []
     gone: dict[bytes, Recorded | None] = {}
@@ -160,7 +164,7 @@ def _lanes(
             if not lane.durable or store.must_write(key, content, record, now):
                 wanted.append((lane, key, Recorded(content, now, record)))
             continue
-        if not _let_go(own, lane, key, edge, feed, gone) and key in store.unknown:
+        if not _let_go(own, lane, key, edge, feed, gone) and (final or key in store.unknown):
             record = lane.record(feed)
             wanted.append((lane, key, Recorded(record.encode(), now, record)))
     for key in (store.recorded.keys() | store.unknown) - living:
@@ -326,6 +330,6 @@ def landed(own: Ownership, offset: int, now: float) -> None:
     for lane in own.lanes.values():
         if lane.durable and not lane.out:
             own.to_send[lane] = None
-    own.clean = flight.final
+    own.clean = flight.final and not own.exposure.grew
     store.written = offset
     commits.reach(own, flight.target, flight.begun_at, now, len(flight.contents))

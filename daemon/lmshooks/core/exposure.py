@@ -101,6 +101,11 @@ class Exposure:
         if self.since is None:
             self.since = now
 
+    @property
+    def grew(self) -> bool:
+        """Whether anything was settled since the last write or commit was ordered."""
+        return self._count > self._ordered
+
     def confirm(self, now: float, covers: Covers) -> None:
         """Kafka confirms what was ordered last."""
         if self.since is not None:

@@ -99,6 +99,7 @@ class Posting:
         self.context.memory -= lane.settle(delivery, now)
         own.to_send[lane] = None
         own.dirty = True
+        own.clean = False
 
     def _failed(
         self, own: Ownership, lane: Lane, delivery: Delivery, outcome: Outcome, verdict: Verdict, now: float
