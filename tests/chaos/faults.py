@@ -15,15 +15,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
-
 from lmshooks.cli.embedded import BrokerError
 from tests.chaos.answering import Mood
 from tests.chaos.instances import Instance
 from tests.chaos.proxy import Weather
 from tests.chaos.specs import CHANGES, CHANGING, Version
+from tests.chaos.topics import Topics
 from tests.chaos.world import HOUR_MS, World
 
 MOST_PARTITIONS = 40
@@ -49,6 +46,7 @@ class Faults:
     def __init__(self, world: World, rng: random.Random) -> None:
         self.world = world
         self.rng = rng
+        self.topics = Topics(world.bootstrap)
         self._changes = list(CHANGES)
         moods = [mood for mood in Mood if mood not in (Mood.WELL, Mood.SLOW)]
         self.kinds = [
@@ -344,9 +342,7 @@ class Faults:
         """The source topic gets one more."""
         count = len(self.world.sampler.ends) or self.world.setting.partitions
         if count < MOST_PARTITIONS:
-            await self._admin(
-                lambda admin: admin.create_partitions({self.world.topic: NewPartitions(total_count=count + 1)})
-            )
+            await self.topics.widen(self.world.topic, count + 1)
         await asyncio.sleep(1.0)
 
     async def compact(self, _: str) -> None:
@@ -357,29 +353,16 @@ class Faults:
             "message.timestamp.type": "LogAppendTime",
         }  # fmt: skip
         hard = {**gentle, "min.compaction.lag.ms": str(COMPACTION_LAG_MS), "segment.ms": "1000"}
-        await self._configs(hard)
+        await self.topics.alter(self.world.state, hard)
         try:
             await self._some(4, 8)
         finally:
-            await self._configs(gentle)
-
-    async def _configs(self, configs: dict[str, str]) -> None:
-        resource = ConfigResource(ConfigResourceType.TOPIC, self.world.state, configs=configs)
-        await self._admin(lambda admin: admin.alter_configs([resource]))
-
-    async def _admin(self, call: Callable[[AIOKafkaAdminClient], Awaitable[object]]) -> None:
-        for _ in range(20):
-            admin = AIOKafkaAdminClient(bootstrap_servers=self.world.bootstrap, request_timeout_ms=3000)
-            try:
-                async with asyncio.timeout(8):
-                    await admin.start()
-                    await call(admin)
-                    return
-            except (KafkaError, OSError, TimeoutError):
-                await asyncio.sleep(1.0)
-            finally:
-                with contextlib.suppress(Exception):
-                    await admin.close()
+            gently = False
+            while not gently:
+                await self.topics.alter(self.world.state, gentle)
+                await asyncio.sleep(2.0)  # a broker that slept may do only now what it was asked to before
+                is_now = await self.topics.configs(self.world.state)
+                gently = is_now.get("min.compaction.lag.ms") == gentle["min.compaction.lag.ms"]
 
 
 WEATHERS = (Weather.CUT, Weather.SILENT, Weather.DEAF, Weather.SLOW, Weather.DRIP)
