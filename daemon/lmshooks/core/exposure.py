@@ -21,8 +21,7 @@ MEMORY = 8
 """Confirmations over which what is usual is averaged."""
 LEAST, MOST = 2, 2 << 11
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
-confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not. A quarter
-of it after one that was late, and the least after one for which patience had ended."""
+confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
 CRUMB = 4
 """A patient lane waits where less than this part of what is made durable sooner may go out: no tiny requests."""
 YOUNG = 0.05
@@ -122,10 +121,8 @@ class Exposure:
 
     def _adapt(self, waited: float) -> None:
         """As much may be exposed as the last confirmation, and what was sent until then, speak for."""
-        if waited > self._patience:
+        if waited > self._late():
             self.times = LEAST
-        elif waited > self._late():
-            self.times = max(self.times // 4, LEAST)
         elif self._most * 2 >= self.times:
             self.times = min(self.times * 2, MOST)
         elif self._most * 4 < self.times:
@@ -140,8 +137,8 @@ class Exposure:
     def room(self, now: float, much: int, patient: bool = False) -> int:
         """How many events the next request may have, for what would be exposed then; 0 where it waits.
 
-        `much`: how many are made durable sooner. What is `patient` (a window's) leaves half of the room to others, goes
-        no further than its own, and waits for every confirmation that is late. Beside nothing it goes out whole.
+        `much`: how many are made durable sooner. What is `patient` (a window's) is cut to the room that is left, and
+        waits for every confirmation that is late. Beside nothing it goes out whole.
         """
         posted = self._posted
         while posted and (not posted[0].events or now - posted[0].at > YOUNG):
@@ -154,14 +151,9 @@ class Exposure:
             self.full = times >= self.times
             return 0 if self.full else maxsize
         late = self.since is not None and now - self.since > self._late()
-        left = int(self.times * much / 2) - exposed
-        crumbs = left * CRUMB < much
-        self.patient_full = exposed > 0 and (late or crumbs)
-        if not self.patient_full:
-            return left if exposed else maxsize
-        if crumbs:
-            self._most = max(self._most, self.times / 2)  # its half is used
-        return 0
+        left = int(self.times * much) - exposed
+        self.patient_full = exposed > 0 and (late or left * CRUMB < much)
+        return 0 if self.patient_full else left if exposed else maxsize
 
     def grows(self, now: float, much: int) -> bool:
         """Whether Kafka has confirmed nothing for too long: what went out now would only be added to it."""
