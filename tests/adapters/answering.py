@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from lmshooks.adapters import http
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
 
@@ -29,6 +30,12 @@ async def poster():
     made = Poster(socket_factory(Guard(LOCAL)), allow_http=True)
     yield made
     await made.close()
+
+
+@pytest.fixture
+def rested(monkeypatch):
+    """Every connection counts as if it had rested: on a busy machine nothing comes quickly."""
+    monkeypatch.setattr(http, "RESTED", 0.0)
 
 
 @asynccontextmanager

@@ -7,16 +7,15 @@ from contextlib import suppress
 
 import pytest
 
-from lmshooks.adapters import http
 from lmshooks.adapters.connections import Connection
 from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
 from lmshooks.adapters.resolving import Resolver
 from lmshooks.core.retrying import Failure
 from lmshooks.core.subscriptions import Endpoint
-from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, answer, event_loop_policy, poster, raw, take
+from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, answer, event_loop_policy, poster, raw, rested, take
 
-__all__ = ["event_loop_policy", "poster"]
+__all__ = ["event_loop_policy", "poster", "rested"]
 
 pytestmark = EITHER_LOOP
 
@@ -56,12 +55,6 @@ async def test_a_connection_is_used_again(poster):
     assert connections == {1}
 
 
-@pytest.fixture
-def rested(monkeypatch):
-    """Every connection counts as if it had rested."""
-    monkeypatch.setattr(http, "RESTED", 0.0)
-
-
 @pytest.mark.usefixtures("rested")
 async def test_a_stale_connection_is_sent_again_at_once(poster):
     requests = []
@@ -90,6 +83,7 @@ async def test_what_breaks_a_connection_in_use_may_have_been_taken_and_is_not_se
         writer.write(answer())
         await take(reader)
         requests.append(count)
+        await asyncio.sleep(0.5)  # it takes longer than any opening did
 
     async with raw(handle) as url:
         endpoint = Endpoint(url)

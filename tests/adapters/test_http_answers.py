@@ -16,11 +16,11 @@ from lmshooks.adapters.egress import Guard, socket_factory
 from lmshooks.adapters.http import Poster
 from lmshooks.core.retrying import Failure
 from lmshooks.core.subscriptions import Endpoint
-from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, answer, event_loop_policy, poster
+from tests.adapters.answering import BODY, EITHER_LOOP, LOCAL, answer, event_loop_policy, poster, rested
 
-__all__ = ["event_loop_policy", "poster"]
+__all__ = ["event_loop_policy", "poster", "rested"]
 
-pytestmark = EITHER_LOOP
+pytestmark = [EITHER_LOOP, pytest.mark.usefixtures("rested")]
 
 CLOSE = None
 """In a script: end the connection here."""

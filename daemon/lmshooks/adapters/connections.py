@@ -86,7 +86,7 @@ class Connection(asyncio.Protocol):
         self.origin = origin
         self.used = False
         """Whether it has brought an answer before: only then can the other side have tired of it."""
-        self.idle_since = 0.0
+        self.idle_since = self.opened_in = 0.0
         self._connections = connections
         self._transport: Any = None
         self._parser = httptools.HttpResponseParser(self)

@@ -5,8 +5,8 @@
 
 The poster decides nothing: it classifies what it saw and leaves the verdict to the core. Once the head of an answer is
 there, its status is the outcome; the body is read for the log only, to a cap, and may break off. A POST that fails at
-once on a connection that had rested most likely met one that the other side had just closed: it is sent again, once, on
-a new one, and is not counted. One that was in use a moment ago has no reason to be closed but what it was sent.
+once on a connection that was used before most likely met one that the other side had just closed: it is sent again,
+once, over a new one, and is not counted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ from lmshooks.core.subscriptions import BasicAuth, BearerAuth, Endpoint, Signatu
 
 AT_ONCE, RESTED = 1.0, 1.0
 """Seconds within which a connection that fails is taken for one that was closed before the POST, if for so many it had
-not been in use. Else its POST may well have been taken, and would come twice."""
+not been in use."""
+QUICKLY = 0.02
+"""The same where it was in use just now, or twice as long as it took to open: what takes longer was likely taken, and
+would come twice."""
 _REMEMBERED = 8192
 _DEFAULTS = (
     ("Content-Type", "application/json"),
@@ -287,12 +290,14 @@ class _Exchange:
             connection.request(*self._request, self)
 
     async def _open(self, phases: Phases | None) -> None:
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._prepared.endpoint.connect_timeout):
                 connection = await self._connections.open(self._prepared.origin, phases)
         except Exception as error:
             self._fail(*_why_not_open(error, self._prepared.origin))
             return
+        connection.opened_in = time.monotonic() - began
         self._opening = None
         self._connection = connection
         connection.request(*self._request, self)
@@ -306,16 +311,17 @@ class _Exchange:
         self.end(Outcome(status, failure, asked, elapsed, body.decode("utf-8", "replace")))
 
     def broken(self, error: Exception, silent: bool) -> None:
-        rested = self._connection is not None and self._connection.used and self._rested(self._connection)
-        self._connection = None
-        if rested and silent and not self._again and time.monotonic() - self._started <= AT_ONCE:
+        connection, self._connection = self._connection, None
+        if silent and not self._again and connection is not None and connection.used and self._stale(connection):
             self._again = True
             self._opening = asyncio.get_running_loop().create_task(self._open(None))
         else:
             self._fail(*_why_broken(error))
 
-    def _rested(self, connection: Connection) -> bool:
-        return self._started - connection.idle_since >= RESTED
+    def _stale(self, connection: Connection) -> bool:
+        """Whether it broke as soon as one does that was closed already."""
+        rested = self._started - connection.idle_since >= RESTED
+        return time.monotonic() - self._started <= (AT_ONCE if rested else max(QUICKLY, 2 * connection.opened_in))
 
     # how it ends
 
