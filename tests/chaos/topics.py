@@ -1,4 +1,4 @@
-"""What is done to topics while brokers come and go? Each request is made again until it is taken."""
+"""What is done to topics while brokers come and go? Each request is made again, for some minutes, until it is taken."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.laws.stage import LATER, P, Stage, subscription
 from tests.laws.world import Instance
 
@@ -43,7 +45,8 @@ def test_a_lane_whose_record_may_not_go_yet_says_that_it_owes_nothing() -> None:
     stage.end()
 
 
-def test_what_is_settled_while_the_last_checkpoint_is_under_way_is_in_another_one() -> None:
+@pytest.mark.parametrize("landed", [False, True])
+def test_what_is_settled_after_the_last_checkpoint_began_is_in_another_one(landed: bool) -> None:
     stage = Stage(S)
     one = stage.begin()
     stage.produce()
@@ -51,10 +54,13 @@ def test_what_is_settled_while_the_last_checkpoint_is_under_way_is_in_another_on
     stage.world.call(one, "release", P)
     stage.world.call(one, "hurry", P)
     assert one.writes, "its request is still out, and is not waited for"
-    stage.answer(one, "s")
+    if not landed:
+        stage.answer(one, "s")
     stage.land(one)
     stage.follow(one)
     stage.commit(one)
+    if landed:
+        stage.answer(one, "s")
     assert not one.machine.released(P)
     other = hand_over(stage, one)
     assert not stage.on_its_way(other, "s")

@@ -158,15 +158,12 @@ def _lanes(
         edge = start_of(mark[0])
         key = store.lane_key(lane.kind, lane.subscription.id)
         living.add(key)
-        if _inside(mark, feed) or needs_record(lane, edge, feed) or store.knows_beyond(key, edge):
+        needed = _inside(mark, feed) or needs_record(lane, edge, feed) or store.knows_beyond(key, edge)
+        if needed or (not _let_go(own, lane, key, edge, feed, gone) and (final or key in store.unknown)):
             record = lane.record(feed)
             content = record.encode()
             if not lane.durable or store.must_write(key, content, record, now):
                 wanted.append((lane, key, Recorded(content, now, record)))
-            continue
-        if not _let_go(own, lane, key, edge, feed, gone) and (final or key in store.unknown):
-            record = lane.record(feed)
-            wanted.append((lane, key, Recorded(record.encode(), now, record)))
     for key in (store.recorded.keys() | store.unknown) - living:
         parsed = parse_key(key)
         if parsed and parsed.what == "lane" and (parsed.name, parsed.kind) not in own.lanes:
