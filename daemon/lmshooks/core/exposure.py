@@ -19,7 +19,7 @@ for TWICE as long as it usually takes."""
 TWICE = 2.0
 MEMORY = 8
 """Confirmations over which what is usual is averaged."""
-LEAST, MOST = 2, 16
+LEAST, MOST = 2, 64
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
 confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
 CRUMB = 4
