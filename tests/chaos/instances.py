@@ -21,6 +21,8 @@ from tests.kafka.daemons import Daemon
 PAGE = os.sysconf("SC_PAGE_SIZE")
 RESTART = 0.5
 """Seconds after which one that ended by itself is started again."""
+GIVES_WAY = ("nice", "-n", "10")
+"""Brokers have machines of their own elsewhere; here they share a few cores with the instances, and come first."""
 REFUSED = 2
 """The status of an instance that finds at its start that what it needs is not as it must be."""
 LOW = "min.compaction.lag.ms"
@@ -51,10 +53,11 @@ class Instance:
     def command(self, bug: str | None) -> None:
         """Run with a bug put in, or with a clock that can be set (`step`)."""
         if bug is not None:
-            self.daemon.command = [sys.executable, "-m", "tests.chaos.bugs", bug]
+            module, argument = "bugs", bug
         else:
             self.step(0.0)
-            self.daemon.command = [sys.executable, "-m", "tests.chaos.clocks", str(self._clock)]
+            module, argument = "clocks", str(self._clock)
+        self.daemon.command = [*GIVES_WAY, sys.executable, "-m", f"tests.chaos.{module}", argument]
 
     def step(self, seconds: float) -> None:
         """Set its clock so far from the machine's, this life's and later ones'; it may be negative."""

@@ -26,7 +26,7 @@ MOST_LATE = 120.0
 """Seconds of events that are made up for after brokers were away; what is later than that is not written at all."""
 HASTE = 2.0
 """How much faster than its rate it makes up for them: a flood would be a fault of its own."""
-TICK = 0.05
+TICK = 0.1
 """Seconds between the batches that it hands in: brokers and instances work by the batch, and share these cores."""
 MALFORMED = (b"not json", b"[1, 2]", b'{"events": []}', b"\xff\xfe", b'{"accountId": "1", "events": [3]}', b"")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lmshooks.core.deliveries import delivery_of
-from lmshooks.core.exposure import LEAST, Covers, Exposure
+from lmshooks.core.exposure import LEAST, MOST, PATIENT, SLOW, Covers, Exposure
 from lmshooks.core.lanes import Lane
 from lmshooks.core.positions import start_of
 from lmshooks.core.records import Kind
@@ -171,3 +171,24 @@ def test_what_is_patient_waits_for_a_late_confirmation_however_little_is_exposed
     assert exposure.room(10.06, 100)
     exposure.confirm(10.07, nothing)
     assert exposure.room(10.08, 100, patient=True)
+
+
+def used_up(took: float) -> Exposure:
+    """After a dozen confirmations that took so long each, before each of which all the room there was was used."""
+    exposure, one = Exposure(0.5), lane()
+    for turn in range(12):
+        now = 10.0 + turn
+        settle(exposure, one, *range(exposure.times * 10))
+        exposure.order(now)
+        assert not exposure.room(now, 10)
+        exposure.confirm(now + took, below(1 << 40))
+    return exposure
+
+
+def test_the_room_grows_less_far_where_confirmations_take_long_and_for_what_is_patient() -> None:
+    quick, slow = used_up(0.02), used_up(0.09)
+    assert (quick.times, slow.times) == (MOST, SLOW)
+    one = lane()
+    settle(quick, one, 1)
+    assert quick.room(50.0, 10, patient=True) == PATIENT * 10 - 1
+    assert quick.room(50.0, 10) > MOST * 10

@@ -22,6 +22,8 @@ MEMORY = 8
 LEAST, MOST = 2, 64
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
 confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
+SLOW, PATIENT = 16, 8
+"""The most where confirmations take longer than a tenth of the patience; and for patient lanes, at any time."""
 CRUMB = 4
 """A patient lane waits where less than this part of what is made durable sooner may go out: no tiny requests."""
 YOUNG = 0.05
@@ -124,7 +126,7 @@ class Exposure:
         if waited > self._late():
             self.times = LEAST
         elif self._most * 2 >= self.times:
-            self.times = min(self.times * 2, MOST)
+            self.times = min(self.times * 2, MOST if waited <= self._soon else SLOW)
         elif self._most * 4 < self.times:
             self.times = max(self.times // 2, LEAST)
         self._most = 0.0
@@ -151,7 +153,7 @@ class Exposure:
             self.full = times >= self.times
             return 0 if self.full else maxsize
         late = self.since is not None and now - self.since > self._late()
-        left = int(self.times * much) - exposed
+        left = int(min(self.times, PATIENT) * much) - exposed
         self.patient_full = exposed > 0 and (late or left * CRUMB < much)
         return 0 if self.patient_full else left if exposed else maxsize
 
