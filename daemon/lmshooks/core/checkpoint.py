@@ -69,8 +69,7 @@ def _work(own: Ownership, now: float) -> None:
     """The checkpoint that is due; else a commit, which costs no write. Where much is settled that the last one did not
     cover, or there is none to make, a checkpoint is due at once."""
     exposure, much = own.exposure, own.much
-    waits = exposure.full or exposure.patient_full
-    soon = own.checkpointed_at + (0.0 if waits else own.context.limits.checkpoint_pause)
+    soon = own.checkpointed_at + (0.0 if exposure.waits else own.context.limits.checkpoint_pause)
     when = due(own)
     if exposure.left >= much:
         when = min(when, soon)

@@ -29,7 +29,7 @@ def due(own: Ownership) -> float:
     exposure = own.exposure
     if not exposure.events:
         return own.advance_due
-    if exposure.full or exposure.patient_full:
+    if exposure.waits:
         return min(own.advance_due, own.advanced_at)
     pause = PAUSE * _share(own)
     wait = pause * max(1.0, own.much / exposure.events)

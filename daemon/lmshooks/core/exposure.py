@@ -105,6 +105,11 @@ class Exposure:
             self.since = now
 
     @property
+    def waits(self) -> bool:
+        """Whether any posts wait until less is exposed."""
+        return self.full or self.patient_full
+
+    @property
     def grew(self) -> bool:
         """Whether anything was settled since the last write or commit was ordered."""
         return self._count > self._ordered
@@ -128,18 +133,22 @@ class Exposure:
 
         `covered`: whether it covered at least half of what it could.
         """
-        if waited > self._late():
+        if waited > self._in_time():
             self.times = LEAST
         elif self._most * 2 >= self.times:
-            self.times = min(self.times * (1 + covered), MOST if waited <= self._soon else SLOW)
+            self.times = min(self.times * 2 if covered else self.times, MOST if waited <= self._soon else SLOW)
         elif self._most * 4 < self.times:
             self.times = max(self.times // 2, LEAST)
         self._most = 0.0
         self._usual += (min(waited, self._patience) - self._usual) / MEMORY
 
-    def _late(self) -> float:
-        """Seconds after which a confirmation is late."""
+    def _in_time(self) -> float:
+        """Seconds that a confirmation may take; a longer one is late."""
         return max(self._soon, self._usual * TWICE)
+
+    def _late(self, now: float) -> bool:
+        """Whether the one that is waited for is late."""
+        return self.since is not None and now - self.since > self._in_time()
 
     def room(self, now: float, much: int, patient: bool = False) -> int:
         """How many events the next request may have, for what would be exposed then; 0 where it waits.
@@ -157,16 +166,14 @@ class Exposure:
         if not patient:
             self.full = times >= self.times
             return 0 if self.full else maxsize
-        late = self.since is not None and now - self.since > self._late()
         left = int(min(self.times, PATIENT) * much) - exposed
-        self.patient_full = exposed > 0 and (late or left * CRUMB < much)
+        self.patient_full = exposed > 0 and (self._late(now) or left * CRUMB < much)
         return 0 if self.patient_full else left if exposed else maxsize
 
     def grows(self, now: float, much: int) -> bool:
         """Whether Kafka has confirmed nothing for too long: what went out now would only be added to it."""
         if self.since is None:
             return False
-        silent = now - self.since
-        grows = silent > self._patience or (silent > self._late() and self.events > much)
+        grows = now - self.since > self._patience or (self._late(now) and self.events > much)
         self.full = self.full or grows
         return grows
