@@ -154,9 +154,8 @@ def lines(numbers: dict[str, Any]) -> Iterator[str]:
         "",
         f"Seed {numbers['seed']}, {numbers['minutes']:g} minutes, {numbers['rate']:g} events/s; three brokers "
         "(replication 3, min.insync.replicas 2),",
-        "three instances (two with a stable instance id), seven subscriptions. "
-        + ", ".join(f"{name} {said}" for name, said in numbers["versions"].items())
-        + ".",
+        "three instances (two with a stable instance id; nice, so that the brokers on the same cores come first), "
+        "seven subscriptions. " + ", ".join(f"{name} {said}" for name, said in numbers["versions"].items()) + ".",
         "The seed decides what is done; when a process gets to run, and so the exact counts, differ from run to run.",
         "",
         "| | |",
