@@ -23,8 +23,8 @@ LEAST, MOST = 2, 64
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
 confirmation that comes soon, and covers half of what it could, twice as much, where half of it was used; half as much
 where a quarter was not."""
-SLOW, PATIENT = 8, 4
-"""The most where confirmations take longer than a tenth of the patience; and for patient lanes, at any time."""
+SLOW = 16
+"""The most where confirmations take longer than a tenth of the patience."""
 CRUMB = 4
 """A patient lane waits where less than this part of what is made durable sooner may go out: no tiny requests."""
 YOUNG = 0.05
@@ -166,7 +166,7 @@ class Exposure:
         if not patient:
             self.full = times >= self.times
             return 0 if self.full else maxsize
-        left = int(min(self.times, PATIENT) * much) - exposed
+        left = int(self.times * much) - exposed
         self.patient_full = exposed > 0 and (self._late(now) or left * CRUMB < much)
         return 0 if self.patient_full else left if exposed else maxsize
 
