@@ -187,17 +187,3 @@ def used_up(took: float) -> Exposure:
 
 def test_the_room_grows_less_far_where_confirmations_take_long() -> None:
     assert (used_up(0.02).times, used_up(0.09).times) == (MOST, SLOW)
-
-
-def test_the_room_does_not_grow_by_confirmations_that_cover_little() -> None:
-    exposure, one, other = Exposure(0.5), lane(), lane()
-    settle(exposure, one, *range(3))
-    settle(exposure, other, *range(12))
-    exposure.order(10.0)
-    assert exposure.room(10.0, 10)
-    exposure.confirm(10.01, lambda of, *_: of is one)
-    assert (exposure.times, exposure.left) == (LEAST, 12), "what is left waits for another kind of confirmation"
-    exposure.order(10.1)
-    assert exposure.room(10.1, 10)
-    exposure.confirm(10.11, lambda of, *_: of is other)
-    assert exposure.times == 2 * LEAST

@@ -23,7 +23,6 @@ from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.helpers import create_ssl_context
 
-from lmshooks.adapters.frames import read_in_place
 from lmshooks.adapters.kafka_errors import describe, remember
 
 FETCH_BYTES = 1024 * 1024
@@ -237,7 +236,6 @@ def _send_or_fail(connection: AIOKafkaConnection, *arguments: Any, **options: An
 
 
 AIOKafkaConnection.send = _send_or_fail
-read_in_place()
 
 
 class _AbandonedFilter(logging.Filter):

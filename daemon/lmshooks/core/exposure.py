@@ -21,8 +21,7 @@ MEMORY = 8
 """Confirmations over which what is usual is averaged."""
 LEAST, MOST = 2, 64
 """Times as much as is made durable sooner that may be exposed at once: from the one up to the other. With each
-confirmation that comes soon, and covers half of what it could, twice as much, where half of it was used; half as much
-where a quarter was not."""
+confirmation that comes soon twice as much, where half of it was used; half as much where a quarter was not."""
 SLOW = 16
 """The most where confirmations take longer than a tenth of the patience."""
 CRUMB = 4
@@ -116,27 +115,23 @@ class Exposure:
 
     def confirm(self, now: float, covers: Covers) -> None:
         """Kafka confirms what was ordered last."""
+        if self.since is not None:
+            self._adapt(now - self.since)
+        self.since = None
         before = self._ordered
-        was = self.events
         self._settled = [one for one in self._settled if not covers(one.lane, one.offset, one.number < before)]
         self.events = self.left = 0
         for one in self._settled:
             self.events += one.events
             if one.number < before:
                 self.left += one.events
-        if self.since is not None:
-            self._adapt(now - self.since, was - self.events >= self.left)
-        self.since = None
 
-    def _adapt(self, waited: float, covered: bool) -> None:
-        """As much may be exposed as the last confirmation, and what was sent until then, speak for.
-
-        `covered`: whether it covered at least half of what it could.
-        """
+    def _adapt(self, waited: float) -> None:
+        """As much may be exposed as the last confirmation, and what was sent until then, speak for."""
         if waited > self._in_time():
             self.times = LEAST
         elif self._most * 2 >= self.times:
-            self.times = min(self.times * 2 if covered else self.times, MOST if waited <= self._soon else SLOW)
+            self.times = min(self.times * 2, MOST if waited <= self._soon else SLOW)
         elif self._most * 4 < self.times:
             self.times = max(self.times // 2, LEAST)
         self._most = 0.0
