@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lmshooks.core.checkpoint import due as checkpoint_due
 from lmshooks.core.commands import Commit, Post, WriteState
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.exposure import LEAST, YOUNG
 from lmshooks.core.facts import Detached
+from lmshooks.core.records import Kind
 from lmshooks.core.subscriptions import Subscription
 from tests.core.test_exposure import ONE
 from tests.core.waiting import Waiting
@@ -293,3 +295,32 @@ def test_what_is_settled_beyond_a_record_is_not_covered_by_the_commit() -> None:
     assert exposed(one.machine) == 0
     stage.answer(one, "s", only=first.id)
     stage.end()
+
+
+def test_a_record_that_the_last_commit_lets_go_goes_though_nothing_else_happens_any_more() -> None:
+    """Else what its lane settled stays exposed for ever: more than may be, and the feed waits as long."""
+    kafka = ready(replace(ONE, account="*", max_in_flight=1000), replace(ONE, id="two", account="2"))
+    (own,) = kafka.machine.owned.values()
+    first = own.position[0]
+    kafka.read(1)
+    kafka.widen(1000)
+    while own.next_target <= first:
+        kafka.wait(0.01)
+    kafka.read(1, 2)
+    kafka.read(1, *range(10, 10 + 3 * much(kafka.machine)))
+    for _ in range(10):
+        kafka.wait(YOUNG * 1.1)  # what is older takes no room: all of it goes out
+    while own.store.acknowledged == first:
+        kafka.wait(0.01)
+    record = own.store.recorded[own.store.lane_key(Kind.REAL_TIME, "one")].lane
+    assert record is not None
+    assert own.store.acknowledged == first + 1 < record.horizon[0], "the commit stands before what the other lane owes"
+    kafka.now = checkpoint_due(own)
+    posts, kafka.posts = kafka.posts, []
+    kafka.answer_all(posts, 200)
+    assert kafka.committed == own.position[0]
+    assert own.exposure.events > LEAST * much(kafka.machine), "the record says that they are owed"
+    kafka.wait(2.0)
+    assert own.exposure.events == 0
+    kafka.read(1)
+    assert not own.held

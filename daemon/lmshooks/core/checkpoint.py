@@ -110,7 +110,8 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         if key not in contents and key != store.part_key():
             contents[key] = store.recorded.get(key)
     if own.ready and not contents and not void and not store.must_write_part(part, now, exact=final):
-        own.dirty = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
+        behind = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
+        own.dirty = behind or target > store.acknowledged  # what this commit lets go, the next checkpoint drops
         own.clean = final
         commits.reach(own, target, now, now, 0)
         return
