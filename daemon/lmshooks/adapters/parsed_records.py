@@ -23,11 +23,7 @@ def _put_in(wrapped: Callable[[Any, Any, Any], Any]) -> None:
     def consumer_record(self: Any, tp: Any, record: Any) -> Any:
         return record if self._value_deserializer is as_parsed else wrapped(self, tp, record)
 
-    def through(self: Any) -> Any:
-        return self._records_iterator
-
     PartitionRecords._consumer_record = consumer_record
-    PartitionRecords.__iter__ = through  # one call less a record than by way of its __next__
 
 
 if hasattr(PartitionRecords, "_consumer_record"):
