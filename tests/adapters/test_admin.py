@@ -181,6 +181,22 @@ def test_a_held_partition_is_wrong_before_any_subscription() -> None:
     assert told["summary"].startswith("lms.events/1: Kafka confirms no write and no commit (and 1 more)")
 
 
+def test_a_stuck_partition_says_for_how_long_and_before_how_much() -> None:
+    told = picture(stats(partitions=(partition(state="stuck", still_since=NOW - 300),)), WELL, NOW)
+    assert told["summary"] == (
+        "lms.events/0: its live feed has not moved for 5 min, with 10 records in the log; "
+        "see that Kafka is well, then restart this instance: nothing is lost"
+    )
+    assert not told["ok"]
+
+
+def test_a_partition_short_of_memory_is_no_trouble_by_itself() -> None:
+    told = picture(stats(partitions=(partition(state="full", still_since=NOW - 3),)), WELL, NOW)
+    assert told["ok"]
+    (one,) = told["partitions"]
+    assert (one["severity"], one["why"]) == ("note", "its live feed waits: what is queued is at limits.memory")
+
+
 def test_a_daemon_that_is_not_well_says_that_before_all_else() -> None:
     told = picture(stats((subscription(failing_since=1.0),)), Health({"loop": Progress(9, False)}), NOW)
     assert told["summary"] == "the daemon is not well: loop has made no progress for 9 s (and 1 more)"

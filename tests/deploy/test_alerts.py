@@ -152,6 +152,11 @@ CASES = [
         "9m", "12m", OF_ONE | {"state": "claiming"}, "2 partitions of a:9400 have been claiming for five minutes",
     ),
     Case(
+        "LmshooksPartitionNotDelivered",
+        {f'lmshooks_partitions{{{ONE},state="stuck"}}': "_x5 1x20"},
+        "9m", "12m", OF_ONE | {"state": "stuck"}, "1 partitions of a:9400 have been stuck for five minutes",
+    ),
+    Case(
         "LmshooksStateLost",
         {f'lmshooks_partitions{{{ONE},state="lost"}}': "_x5 1x20"},
         "4m", "7m", OF_ONE, "1 partitions of a:9400 are held: the state topic lost what was committed",

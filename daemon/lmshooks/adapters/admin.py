@@ -171,27 +171,32 @@ _PARTITION_ADVICE = {
     "lost": (WRONG, "the state topic ends before what was committed", "see LmshooksStateLost in docs/operations.md"),
     "unreadable": (WRONG, "a state record of it cannot be read", "see LmshooksStateUnreadable in docs/operations.md"),
     "held": (WRONG, "Kafka confirms no write and no commit", "look at Kafka; work goes on by itself when it is back"),
+    "stuck": (WRONG, "its live feed has not moved for {still}, with {lag} in the log",
+              "see that Kafka is well, then restart this instance: nothing is lost"),
+    "full": (NOTE, "its live feed waits: what is queued is at limits.memory", "see whose endpoints are slow"),
     "claiming": (NOTE, "its claim is not read back yet", ""),
     "starting": (NOTE, "it is being taken over", ""),
     "releasing": (NOTE, "it is being given back", ""),
-}
+}  # fmt: skip
 
 
 def _partition(each: PartitionStats, now: float) -> dict[str, Any]:
     severity, why, advice = _PARTITION_ADVICE.get(each.state, (OK, "", ""))
+    lag = max(0, each.log_end - each.read)
+    still = spell(now - each.still_since) if each.still_since is not None else ""
     return {
         "name": str(each.partition),
         "topic": each.partition.topic,
         "number": each.partition.number,
         "state": each.state,
         "severity": severity,
-        "why": why,
+        "why": why.format(still=still, lag=_count(lag, "record")),
         "advice": advice,
         "tenure": each.tenure,
         "read": each.read,
         "committed": each.committed,
         "log_end": each.log_end,
-        "lag": max(0, each.log_end - each.read),
+        "lag": lag,
         "sweeps": each.sweeps,
         "pending_letters": each.pending_letters,
         "checkpoint_age": _age(each.last_checkpoint, now),

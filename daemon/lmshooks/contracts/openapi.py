@@ -192,13 +192,16 @@ def _subscription() -> Schema:
 
 
 def _partition() -> Schema:
-    states = sorted({*map(str, State), "starting", "held"})
+    states = sorted({*map(str, State), "starting", "held", "full", "stuck"})
     return _object(
         {
             "name": _TEXT("`topic/number`."),
             "topic": _TEXT(""),
             "number": _COUNT(""),
-            "state": _one_of(states, "Held: no write or commit is confirmed; lost: the state topic lost what it held."),
+            "state": _one_of(
+                states,
+                "Held: Kafka confirms nothing; stuck: its feed does not move; lost: the state topic lost what it held.",
+            ),
             "severity": _SEVERITY,
             "why": _TEXT("What is the matter, in words; empty when nothing is."),
             "advice": _TEXT("What to do about it; empty when nothing is to be done."),

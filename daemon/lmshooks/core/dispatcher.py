@@ -293,7 +293,7 @@ class Dispatcher:
         if now < own.look_due:
             return
         own.look_due = now + sweeping.BOARDING
-        waiting = False
+        waiting = live.look(own, now)
         grace = self.context.configuration.orphan_grace
         for lane in list(own.lanes.values()):
             if lane.orphan_since is not None and now - lane.orphan_since >= grace:

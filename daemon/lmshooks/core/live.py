@@ -155,6 +155,17 @@ def unstash(own: Ownership) -> None:
         own.hold(False)
 
 
+def look(own: Ownership, now: float) -> bool:
+    """See whether the feed moves; whether the log holds more than it has read."""
+    at = own.position[0]
+    behind = own.log_end > at
+    if not behind:
+        own.still = None
+    elif own.still is None or own.still[0] != at:
+        own.still = (at, now)
+    return behind
+
+
 def key_in(lane: Lane, event: Event) -> str:
     """Within what does a lane keep this event's order? Taken apart only where it is the learner."""
     if lane.subscription.order is Order.LEARNER:

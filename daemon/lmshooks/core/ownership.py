@@ -94,7 +94,7 @@ class Ownership:
 
     def _reset(self) -> None:
         self.tenure = -1
-        self.ready = False
+        self.ready = self.hurried = self.clean = False
         self.position: Position = (0, 0)
         self.next_target = 0
         self.lanes: dict[tuple[str, Kind], Lane] = {}
@@ -124,8 +124,8 @@ class Ownership:
         """When the commit was ordered that is not answered yet."""
         self.exposure = Exposure(self.context.limits.unconfirmed)
         self.look_due = 0.0
-        self.hurried = False
-        self.clean = False
+        self.still: tuple[int, float] | None = None
+        """While the log holds more: where its live feed was seen last, and since when."""
         self.store = Store(self.partition, -1, 0)
 
     # the claim

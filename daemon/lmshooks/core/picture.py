@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmshooks.core.lanes import Lane
-from lmshooks.core.ownership import Ownership
+from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
 
 if TYPE_CHECKING:
     from lmshooks.core.dispatcher import Dispatcher
+
+STUCK = 60.0
+"""Seconds without a move, while the log holds more, after which a live feed counts as stuck."""
 
 
 def picture(dispatcher: Dispatcher, now: float) -> Stats:
@@ -97,12 +100,20 @@ def _subscription(
 
 
 def _partition(own: Ownership, now: float) -> PartitionStats:
-    state = own.state.value
-    if state == "running" and not own.ready:
-        state = "starting"
-    elif state == "running" and (own.unconfirmed(now) or (own.held and not own.exposure.full)):
-        state = "held"
+    still_since = own.still[1] if own.still is not None and own.still[0] == own.position[0] < own.log_end else None
     return PartitionStats(
-        own.partition, state, own.tenure, own.position[0], own.store.acknowledged, own.log_end, len(own.sweeps),
-        len(own.letters), own.checkpointed_at,
+        own.partition, _state(own, still_since, now), own.tenure, own.position[0], own.store.acknowledged, own.log_end,
+        len(own.sweeps), len(own.letters), own.checkpointed_at, still_since,
     )  # fmt: skip
+
+
+def _state(own: Ownership, still_since: float | None, now: float) -> str:
+    if own.state is not State.RUNNING:
+        return own.state.value
+    if not own.ready:
+        return "starting"
+    if own.unconfirmed(now) or (own.held and not own.exposure.full and not own.context.short):
+        return "held"
+    if still_since is not None and now - still_since > STUCK:
+        return "stuck"
+    return "full" if own.held and own.context.short else own.state.value

@@ -52,7 +52,7 @@ class PartitionStats(NamedTuple):
 
     partition: Partition
     state: str
-    """claiming, starting, running, held, lost, unreadable, releasing"""
+    """claiming, starting, running, full, stuck, held, lost, unreadable, releasing"""
     tenure: int
     read: int
     """Offset up to which the live feed has read."""
@@ -62,6 +62,8 @@ class PartitionStats(NamedTuple):
     pending_letters: int
     last_checkpoint: float
     """When the last checkpoint was confirmed, seconds since the epoch."""
+    still_since: float | None = None
+    """While the log holds more than the live feed has read: since when it has not moved, as far as looked."""
 
 
 class WindowStats(NamedTuple):
