@@ -162,7 +162,9 @@ class Play:
             if world.steps % 16:
                 continue
             machine = instance.machine
-            held = sum(lane.queued_bytes for own in machine.owned.values() for lane in own.lanes.values())
+            owned = machine.owned.values()
+            held = sum(lane.queued_bytes for own in owned for lane in own.lanes.values())
+            held += sum(letter.size for own in owned for letter in own.letters.values())
             if machine.context.memory != held:
                 raise Violation("8", f"{machine.context.memory} bytes are accounted for, {held} are held")
             stats = machine.stats(world.now)

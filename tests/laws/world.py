@@ -263,7 +263,9 @@ class World:
         if machine.context.memory <= self.limits.memory:
             return machine.context.memory, 0
         lanes = [lane for own in machine.owned.values() for lane in own.lanes.values()]
-        return machine.context.memory, LARGEST * sum(len(lane.missing) + len(lane.needed) for lane in lanes)
+        owed = sum(len(lane.missing) + len(lane.needed) for lane in lanes)
+        owed += sum(len(own.letters) for own in machine.owned.values())  # whose bytes are read again
+        return machine.context.memory, LARGEST * owed
 
     def pend(self, instance: Instance, command: Command) -> None:
         """A command is under way."""

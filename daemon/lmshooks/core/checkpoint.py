@@ -60,7 +60,10 @@ def look(own: Ownership, now: float) -> None:
     if own.state is State.RELEASING:
         quiet = not any(lane.out for lane in own.lanes.values())
         if not own.clean and (quiet or own.hurried):
-            begin(own, now, final=True)
+            if now >= own.checkpointed_at:  # one that failed makes the next one wait
+                begin(own, now, final=True)
+            else:
+                own.context.wake_at(own.checkpointed_at)
     elif own.state is State.RUNNING and own.dirty:
         _work(own, now)
 
@@ -113,6 +116,9 @@ def begin(own: Ownership, now: float, final: bool = False) -> None:
         behind = target < own.position[0] or any(ends[name] < window.read[0] for name, window in own.windows.items())
         own.dirty = behind or target > store.acknowledged  # what this commit lets go, the next checkpoint drops
         own.clean = final
+        if not own.dirty and own.exposure.events:
+            own.exposure.accept()
+            context.wake_at(now)
         commits.reach(own, target, now, now, 0)
         return
     everything = {store.part_key(): Recorded(part.encode(), now, part=part), **contents}
@@ -285,7 +291,8 @@ def unknown(own: Ownership, now: float) -> None:
     own.urgent = True
     own.clean = False
     own.context.facts.append(Stalled(own.partition, "write"))
-    own.checkpointed_at = now + own.context.limits.checkpoint_interval
+    limits = own.context.limits
+    own.checkpointed_at = now + (limits.checkpoint_pause if own.hurried else limits.checkpoint_interval)
     own.context.wake_at(own.checkpointed_at)
 
 

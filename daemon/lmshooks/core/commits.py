@@ -12,7 +12,7 @@ from math import floor
 from lmshooks.core.commands import Commit
 from lmshooks.core.facts import Checkpointed, Stalled
 from lmshooks.core.lanes import Lane
-from lmshooks.core.ownership import METADATA, Ownership
+from lmshooks.core.ownership import METADATA, Ownership, State
 from lmshooks.core.records import Kind, PartRecord, window_key
 
 MANY = 1000
@@ -129,6 +129,9 @@ def committed(own: Ownership, commit: Commit, ok: bool, now: float) -> None:
     own.committing = None
     if not ok:
         own.dirty = True
+        if own.state is State.RELEASING:
+            own.clean = False
+            own.checkpointed_at = now + own.context.limits.checkpoint_pause
         own.context.facts.append(Stalled(own.partition, "commit"))
         return
     own.store.acknowledged = max(own.store.acknowledged, commit.offset)

@@ -70,6 +70,8 @@ class Dispatcher:
         if own is not None and own.state is State.RUNNING:
             own.state = State.RELEASING
             own.clean = False
+        elif own is not None and own.state is State.CLAIMING:
+            own.claim_no_more()
         self._turn(now)
 
     def hurry(self, partition: Partition, now: float) -> None:
@@ -327,7 +329,7 @@ class Dispatcher:
             context.wake_at(self.shed_due)
         for own in self.owned.values() if shed else ():
             for lane in own.lanes.values():
-                if lane.failures and lane.queued and not lane.out and lane.boarded is None:
+                if (lane.failures or lane.due) and lane.queued and not lane.out and lane.boarded is None:
                     own.shed(lane, "memory")
         if context.memory < limit // 2:
             context.short = False

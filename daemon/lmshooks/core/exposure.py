@@ -126,6 +126,11 @@ class Exposure:
             if one.number < before:
                 self.left += one.events
 
+    def accept(self) -> None:
+        """All is durable that can be. What is exposed even so, no confirmation will cover: nothing waits for it."""
+        self._settled.clear()
+        self.events = self.left = 0
+
     def _adapt(self, waited: float) -> None:
         """As much may be exposed as the last confirmation, and what was sent until then, speak for."""
         if waited > self._in_time():

@@ -77,6 +77,8 @@ class Stream:
         self.wanted: Wanted | None = None
         """Whose records are parsed; None when it has to be asked anew."""
         self.reading = False
+        self.awaited = False
+        """Whether it reads no further when what it asked for is here: it turns back then."""
         self.waits_for: Lane | None = None
         self.asked_at = 0.0
         self.turned_at = 0.0

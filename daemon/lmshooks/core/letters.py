@@ -29,6 +29,11 @@ class Letter:
         self.out = True
         self.retry_at = 0.0
 
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+        return len(self.bury.value or b"")
+
 
 def add(own: Ownership, record: Record, index: int, reason: LetterReason, why: str) -> None:
     """Order the dead letter of one bad event of a record."""
@@ -36,7 +41,9 @@ def add(own: Ownership, record: Record, index: int, reason: LetterReason, why: s
         (own, own.tenure), own.partition, record.offset, index, reason, why, None, None, record.value,
         tuple(record.headers),
     )  # fmt: skip
-    own.letters[record.offset, index] = Letter(bury)
+    letter, before = Letter(bury), own.letters.get((record.offset, index))
+    own.letters[record.offset, index] = letter
+    own.context.memory += letter.size - (before.size if before is not None else 0)
     own.context.commands.append(bury)
 
 
@@ -86,9 +93,16 @@ def written(own: Ownership, bury: Bury, ok: bool, now: float) -> bool:
         own.context.wake_at(letter.retry_at)
         own.context.facts.append(Stalled(own.partition, "letter"))
         return False
+    own.context.memory -= letter.size
     del own.letters[bury.offset, bury.index]
     own.dirty = True
     return True
+
+
+def forget(own: Ownership) -> None:
+    """They are the next owner's to write."""
+    own.context.memory -= sum(letter.size for letter in own.letters.values())
+    own.letters.clear()
 
 
 def retry(own: Ownership, now: float) -> None:

@@ -17,23 +17,15 @@ from math import inf
 
 import orjson
 
-from lmshooks.core import catalogue
+from lmshooks.core import catalogue, letters
 from lmshooks.core.catalogue import Cadence
 from lmshooks.core.commands import AskEnd, Commit, Hold, WriteState
 from lmshooks.core.context import KIND_OF, Context
 from lmshooks.core.events import Event, Record
 from lmshooks.core.exposure import Exposure
-from lmshooks.core.facts import (
-    Attached,
-    Detached,
-    Expired,
-    GivenUp,
-    Orphaned,
-    Superseded,
-)
+from lmshooks.core.facts import Attached, Detached, Expired, GivenUp, Orphaned, Superseded
 from lmshooks.core.feeds import Recent, Stream, WindowFeed
 from lmshooks.core.lanes import Lane
-from lmshooks.core.letters import Letter
 from lmshooks.core.positions import Partition, Position, start_of
 from lmshooks.core.records import Kind, claim_key
 from lmshooks.core.store import Store
@@ -110,16 +102,14 @@ class Ownership:
         """When the log's end was asked for, for a new cadence epoch."""
         self.cadences: dict[str, Kind] = {}
         self.stash: list[tuple[Sequence[Record], int]] = []
-        self.letters: dict[Position, Letter] = {}
+        self.letters: dict[Position, letters.Letter] = {}
         self.to_send: dict[Lane, None] = {}
         self.dirty = True
         self.urgent = False
         """Something waits to be durable before it acts."""
         self.checkpointed_at = 0.0
-        self.advance_due = 0.0
-        """When what needs no write is committed next."""
-        self.advanced_at = 0.0
-        """When it was last seen to."""
+        self.advance_due = self.advanced_at = 0.0
+        """When what needs no write is committed next, and when that was last seen to."""
         self.committing: float | None = None
         """When the commit was ordered that is not answered yet."""
         self.exposure = Exposure(self.context.limits.unconfirmed)
@@ -156,12 +146,16 @@ class Ownership:
         self.state = State.CLAIMING
         self.nonce = ""
         if releasing:  # nothing left to do here; above all, a write that lands now is void and must not be committed
-            self.claim_due = inf
+            self.claim_no_more()
             return False
         self.contested = self.told >= 0  # with nothing committed there is nothing to ask with
         self._claim_later(now + self.back_off)
         self.back_off = min(30.0, self.back_off * 2)
         return False
+
+    def claim_no_more(self) -> None:
+        """The group takes the partition back before it is ours: a claim that lands yet is nobody's."""
+        self.nonce, self.claim_due = "", inf
 
     def ask(self, now: float) -> None:
         """R6: does the group still say that the partition is ours? It takes a commit of nobody else's.
@@ -189,6 +183,7 @@ class Ownership:
             self.context.memory -= lane.queued_bytes
         self.lanes.clear()
         self.to_send.clear()
+        letters.forget(self)
 
     def end_life(self, lane: Lane) -> None:
         """The lane's life is over; what it held is let go."""
@@ -327,6 +322,7 @@ class Ownership:
     def see_epoch(self, now: float) -> None:
         """A change of cadence begins at the log's end, as an epoch in the partition record."""
         if dict(self.epochs[-1][1]) == self.context.overrides:
+            self.epoch_asked_at = None  # taken back, it may be, before the log's end was known
             return
         late = self.context.limits.write_timeout
         if self.epoch_asked_at is None or now >= self.epoch_asked_at + late:

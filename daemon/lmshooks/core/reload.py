@@ -43,8 +43,8 @@ def reconfigure(context: Context, owned: Iterable[Ownership], new: Configuration
             for kind in Kind:
                 lane = own.lanes.get((name, kind)) or own.place(name, kind, _place(own, old[name], kind))
                 lane.subscription = old[name]  # whose window it stands with
+                own.shed(lane, "removed")  # as long as it is attached: it stands where its feed does
                 own.orphan(lane, now)
-                own.shed(lane, "removed")
         own.see_epoch(now)
     context.facts.append(
         Reconfigured(

@@ -35,6 +35,8 @@ def board(own: Ownership, now: float) -> None:
         if not lane.attached and _due(own, lane, now):
             due.append(lane)
     due.sort(key=lambda lane: lane.next)
+    for each in own.sweeps:
+        each.awaited = False
     for lane in due:
         rate = max((sweep.rate for sweep in own.sweeps), default=0.0)
         wanted = pace_class(lane, rate)
@@ -44,7 +46,10 @@ def board(own: Ownership, now: float) -> None:
             sweep.turned_at = now
             own.sweeps.append(sweep)
         elif lane.next < sweep.position:
-            if now - sweep.turned_at < TURN_BACK or sweep.reading:
+            if now - sweep.turned_at < TURN_BACK:
+                continue
+            if sweep.reading:
+                sweep.awaited = True
                 continue
             sweep.turned_at = now
             sweep.rewind(lane.next)
@@ -83,7 +88,7 @@ def pump(own: Ownership, stream: Stream, now: float) -> None:
         if _unpack(own, stream):
             continue
         stream.position = max(stream.position, start_of(stream.chunk_end))
-        if _arrived(own, stream, now) or stream.reading:
+        if _arrived(own, stream, now) or stream.reading or stream.awaited:
             return
         recent = own.recent.since(stream.position[0]) if stream.window is None else None
         if recent and recent[1] > stream.position[0]:
