@@ -39,9 +39,11 @@ public final class Producer {
         settings.put(ProducerConfig.VALUE_SERIALIZER_CLASS_CONFIG, StringSerializer.class);
         // Every in-sync replica has it, or it is not acknowledged.
         settings.put(ProducerConfig.ACKS_CONFIG, "all");
-        // A retry is recognised: no duplicate, no other order, with up to five requests in flight.
+        // A retry is recognised: no duplicate.
         settings.put(ProducerConfig.ENABLE_IDEMPOTENCE_CONFIG, true);
-        settings.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, 5);
+        // No other order, either. With more at a time, a broker that has just got a partition may refuse the first request
+        // and take the second (KAFKA-15591).
+        settings.put(ProducerConfig.MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION, 1);
         // It is tried for so long; then it is an error, and you begin again.
         settings.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 120_000);
         settings.put(ProducerConfig.LINGER_MS_CONFIG, 5);
