@@ -1,4 +1,4 @@
-"""What of aiokafka's own words reaches our log, and as what?"""
+"""What of aiokafka's own words reaches our log, and as what? What is left of a client that was closed?"""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, NodeNotReadyError
 from aiokafka.protocol.admin import ApiVersionRequest
 
-from lmshooks.adapters.kafka_client import quiet_aiokafka
+from lmshooks.adapters.kafka_client import closed, quiet_aiokafka, reading_options
+from tests.kafka.clients import make_topic, settings_for, until
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +75,34 @@ def test_a_write_to_a_connection_that_has_just_been_closed_is_an_error_of_the_co
             await client.close()
 
     uvloop.run(asked())
+
+
+async def never() -> None:
+    """As a group that does not answer that we leave."""
+    await asyncio.get_running_loop().create_future()
+
+
+async def broken_off() -> None:
+    """As where a helper's cancellation comes out."""
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("leave", [never, broken_off])
+async def test_nothing_is_left_of_a_client_whose_stop_does_not_come_to_its_end(
+    leave: Callable[[], Coroutine[Any, Any, None]], embedded: str
+) -> None:
+    settings = settings_for(embedded)
+    (topic,) = settings.topics
+    await make_topic(embedded, topic)
+    before = asyncio.all_tasks()
+    consumer = AIOKafkaConsumer(**reading_options(settings))
+    await consumer.start()
+    consumer.assign([TopicPartition(topic, 0)])
+    consumer.seek(TopicPartition(topic, 0), 0)
+    await consumer.end_offsets([TopicPartition(topic, 0)])
+    connections = tuple(consumer._client._conns.values())
+    assert any(connection.connected() for connection in connections)
+    consumer._coordinator.close = leave
+    await closed(consumer, 0.1)
+    assert not any(connection.connected() for connection in connections)
+    await until(lambda: asyncio.all_tasks() <= before, 5)

@@ -111,6 +111,20 @@ def test_the_console_form_is_for_people(capsys: pytest.CaptureFixture[str]) -> N
     assert "partition.claimed" in said and "tenure" in said and not said.startswith("{")
 
 
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_traceback_does_not_show_what_variables_hold(form: logs.Format, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", form)
+    headers = {"Authorization": "Bearer " + "sesame"[::-1]}
+    try:
+        raise RuntimeError(f"broken with {len(headers)} headers")
+    except RuntimeError as error:
+        structlog.get_logger().error("daemon.broken", exc_info=error)
+        logging.getLogger("aiohttp.server").error("handler", exc_info=error)
+    said = capsys.readouterr().err
+    assert said.count("RuntimeError: broken with 1 headers") == 2
+    assert "emases" not in said
+
+
 def test_an_unknown_level_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="log level 'loud': expected one of debug, info, warning, error"):
         logs.configure("loud", "json")

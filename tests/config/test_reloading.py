@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import urllib.request
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from lmshooks import app
+from lmshooks.config import load
 from tests.kafka.daemons import Daemon
 from tests.kafka.records import create_topic
 
@@ -134,3 +137,20 @@ async def test_a_secret_that_is_gone_is_refused_by_sighup(running: Running) -> N
     assert await running.version() == loaded["version"] != before
     assert await running.configuration_ok()
     assert "sesame" not in running.daemon.log.read_text()
+
+
+async def test_a_change_between_the_reading_and_the_watching_is_taken(tmp_path: Path) -> None:
+    files = Daemon(tmp_path / "config", {"bootstrap_servers": "127.0.0.1:1", "topics": ["events"]}, [ONE])
+    loaded = load(files.folder, os.environ)
+    files.subscribe([ONE | {"url": "https://example.com/two"}])
+    daemon = app.Daemon(files.folder, os.environ, loaded)
+    running = asyncio.create_task(daemon.run())
+    try:
+        async with asyncio.timeout(20):
+            while daemon._loaded is loaded:
+                await asyncio.sleep(0.05)
+        assert daemon._loaded.configuration.version == load(files.folder, os.environ).configuration.version
+    finally:
+        daemon._stop(signal.SIGTERM)
+        await running
+        files.port.release()

@@ -6,7 +6,10 @@ import asyncio
 import time
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
+from lmshooks.adapters import state as module
 from lmshooks.adapters.state import MAX_BATCH, StateTopic, WriteTooLarge, WriteUnknown
 from lmshooks.adapters.topics import prepare
 from lmshooks.core.commands import Entry
@@ -178,3 +181,54 @@ async def test_the_end_that_was_read_is_told_with_its_age_and_not_while_kafka_is
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await state.stop()
+
+
+class Hiccup:
+    """A consumer of an empty topic, of whose fetches one is answered or none; then its broker is gone."""
+
+    made = 0
+    answers = True
+
+    def __init__(self, **_: object) -> None:
+        type(self).made += 1
+        self._polls = 0
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def assign(self, tps: list[TopicPartition]) -> None: ...
+
+    def seek(self, tp: TopicPartition, offset: int) -> None: ...
+
+    async def end_offsets(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(tps, 0)
+
+    async def getmany(self, *_: TopicPartition, **__: object) -> dict[TopicPartition, list[object]]:
+        self._polls += 1
+        await asyncio.sleep(0)
+        if self._polls > 3:
+            raise KafkaError("a hiccup")
+        return {}
+
+    async def position(self, tp: TopicPartition) -> int:
+        return 0
+
+    def last_poll_timestamp(self, tp: TopicPartition) -> int | None:
+        return 1000 if self.answers and self._polls > 1 else None
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_the_follower_waits_longer_each_time_until_a_fetch_is_answered(answers, monkeypatch):
+    kind: type[Hiccup] = type("Kind", (Hiccup,), {"answers": answers})
+    monkeypatch.setattr(module, "AIOKafkaConsumer", kind)
+    monkeypatch.setattr(module, "_WAIT", 0.02)
+    state = StateTopic(settings_for("x:1"))
+    task = asyncio.create_task(state.follow(lambda entries: None))
+    began = asyncio.get_running_loop().time()
+    await until(lambda: kind.made == 8)
+    taken = asyncio.get_running_loop().time() - began
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    doubled = 0.02 * (2**7 - 1)
+    assert taken < doubled if answers else taken >= doubled

@@ -14,14 +14,25 @@ from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import (
+    IllegalStateError,
+    InvalidCommitOffsetSizeError,
+    KafkaError,
+    OffsetMetadataTooLargeError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, connected_admin, describe, reading_options
 
 log = logging.getLogger(__name__)
 
+_Offsets = dict[TopicPartition, OffsetAndMetadata]
 _Asked = dict[TopicPartition, tuple[OffsetAndMetadata, "asyncio.Future[bool]"]]
+
+_OF_ONE = (TopicAuthorizationFailedError, OffsetMetadataTooLargeError, InvalidCommitOffsetSizeError)
+"""What the group says of one partition, where it may have committed the others of the request."""
 
 
 class Commits:
@@ -30,7 +41,9 @@ class Commits:
     def __init__(self, settings: KafkaSettings) -> None:
         self._settings = settings
         self._admin: AIOKafkaAdminClient | None = None
+        self._connecting = asyncio.Lock()
         self._asked: _Asked = {}
+        self._refused: set[TopicPartition] = set()
         self._committer: asyncio.Task[None] | None = None
         self.silent_since: float | None = None
         """When the first of those commits was made that the group has not answered in time (monotonic seconds)."""
@@ -50,16 +63,14 @@ class Commits:
     async def _send(self, consumer: AIOKafkaConsumer) -> None:
         while self._asked:
             asked, self._asked = self._asked, {}
-            done, began = False, time.monotonic()
+            began = time.monotonic()
+            made: set[TopicPartition] = set()
             try:
                 # One lost partition would fail the whole request.
-                ours = consumer.assignment()
+                ours = asked if _forgotten(consumer) else consumer.assignment()
                 mine = {tp: what for tp, (what, _) in asked.items() if tp in ours}
                 async with asyncio.timeout(2 * self._settings.request_timeout):
-                    if mine:
-                        await consumer.commit(mine)
-                        self.silent_since = None
-                done = True
+                    await self._make(consumer, mine, made)
             except (KafkaError, IllegalStateError, TimeoutError) as error:
                 log.warning("commit.failed partitions=%d why=%s", len(asked), describe(error))
                 if not isinstance(error, TimeoutError):
@@ -69,7 +80,32 @@ class Commits:
             finally:
                 for tp, (_, answer) in asked.items():
                     if not answer.done():
-                        answer.set_result(done and tp in mine)
+                        answer.set_result(tp in made)
+
+    async def _make(self, consumer: AIOKafkaConsumer, mine: _Offsets, made: set[TopicPartition]) -> None:
+        """Commits all at once, and each alone where the group refuses one of them. Adds to `made` what is committed.
+
+        Which one it was that was refused, and whether all others were made, aiokafka does not say. One that was refused
+        by itself is left out of the others' request until it is made.
+        """
+        shared = {tp: what for tp, what in mine.items() if tp not in self._refused}
+        try:
+            if shared:
+                await _commit(consumer, shared)
+                made.update(shared)
+                self.silent_since = None
+        except _OF_ONE as error:
+            log.debug("commit of %d at once: %s", len(shared), describe(error))
+        for tp in [tp for tp in mine if tp not in made]:
+            try:
+                await _commit(consumer, {tp: mine[tp]})
+                made.add(tp)
+                self._refused.discard(tp)
+            except _OF_ONE as error:
+                if tp not in self._refused:  # it is asked for again and again
+                    log.warning("commit.failed partition=%s/%d why=%s", *tp, describe(error))
+                self._refused.add(tp)
+            self.silent_since = None
 
     def drop(self) -> None:
         """The partitions are given back: what is still asked for is not committed any more, and answered so.
@@ -78,6 +114,7 @@ class Commits:
         then. One that outlived its assignment would so get past the group's generation, which is there to refuse it.
         """
         self.silent_since = None
+        self._refused.clear()
         if self._committer is not None:
             self._committer.cancel()
         asked, self._asked = self._asked, {}
@@ -124,9 +161,35 @@ class Commits:
                 await admin.close()
 
     async def _connected(self) -> AIOKafkaAdminClient:
-        if self._admin is None:
-            self._admin = await connected_admin(self._settings)
-        return self._admin
+        async with self._connecting:  # of two at once the second would take the place of the first, which stays open
+            if self._admin is None:
+                self._admin = await connected_admin(self._settings)
+            return self._admin
+
+
+def _forgotten(consumer: AIOKafkaConsumer) -> bool:
+    """Whether aiokafka has forgotten an assignment that the group still takes commits of.
+
+    With a pattern it subscribes anew when topics come or go, and only then has the partitions given back: their last
+    commit comes in between. Until they are given back, which is when `drop` is called, the member and its generation
+    are those of the assignment that was; one that the group has dropped has none, and does not commit.
+    """
+    if consumer.assignment():
+        return False
+    subscription, coordinator = consumer._subscription.subscription, consumer._coordinator
+    return (
+        subscription is not None
+        and subscription.assignment is None
+        and coordinator is not None
+        and coordinator.generation != OffsetCommitRequest.DEFAULT_GENERATION_ID
+    )
+
+
+async def _commit(consumer: AIOKafkaConsumer, offsets: _Offsets) -> None:
+    if _forgotten(consumer):
+        await consumer._coordinator.commit_offsets(None, offsets)  # what consumer.commit does after it has looked
+    else:
+        await consumer.commit(offsets)
 
 
 async def beginnings(

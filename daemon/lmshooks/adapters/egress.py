@@ -4,6 +4,8 @@ Only globally routable unicast addresses pass, plus the networks the operator li
 IPv4 address inside (mapped, 6to4, NAT64, Teredo) is judged by both: it leads to what it carries. The check sits where
 the socket is made, since that is the one place that sees literal addresses, rebound names and every address of a name
 alike.
+
+What is globally routable is Python's word, and IANA's special-purpose registries' where Python's list may be older.
 """
 
 from __future__ import annotations
@@ -14,12 +16,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 AddressInfo = tuple[Any, Any, Any, str, tuple[Any, ...]]
 """What `socket.getaddrinfo` tells of one address: family, type, protocol, canonical name, socket address."""
 
 OPTION = "egress.allow_networks"
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_NAT64_LOCAL = ipaddress.IPv6Network("64:ff9b:1::/48")
+_SPECIAL = tuple(
+    map(
+        ipaddress.ip_network,
+        (
+            "192.0.0.0/24",  # protocol assignments; RFC 6890
+            # Where in an address of these two the IPv4 address stands is the operator's affair: refused as a whole.
+            "64:ff9b:1::/48",  # NAT64 for local use; RFC 8215
+            "::ffff:0:0:0/96",  # IPv4-translated, SIIT; RFC 2765
+            "3fff::/20",  # documentation; RFC 9637
+            "5f00::/16",  # segment routing; RFC 9602
+        ),
+    )
+)
+"""Not globally routable, whichever version of Python's list there is."""
+_GLOBAL_AMONG_THEM = {ipaddress.IPv4Address("192.0.0.9"), ipaddress.IPv4Address("192.0.0.10")}
+"""Anycast addresses of PCP and TURN; RFC 7723, RFC 8155."""
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _SITE_LOCAL = ipaddress.IPv6Network("fec0::/10")
 _LOW_32 = 0xFFFFFFFF
@@ -61,7 +79,11 @@ class Guard:
         self._passed.add(address)
 
     def _listed(self, address: Address) -> bool:
-        return any(address.version == network.version and address in network for network in self._networks)
+        return _within(address, self._networks)
+
+
+def _within(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
 
 
 def carried(address: Address) -> tuple[Address, ...]:
@@ -75,7 +97,7 @@ def carried(address: Address) -> tuple[Address, ...]:
         inner.append(address.sixtofour)
     if address.teredo is not None:
         inner.extend(address.teredo)
-    if address in _NAT64 or address in _NAT64_LOCAL:
+    if address in _NAT64:
         inner.append(ipaddress.IPv4Address(int(address) & _LOW_32))
     return tuple(inner)
 
@@ -97,7 +119,9 @@ def _broken_rule(address: Address) -> str | None:
             return "a site-local address"
         if address in _COMPATIBLE:
             return "an IPv4-compatible address"
-    if not address.is_global:
+    if address in _GLOBAL_AMONG_THEM:
+        return None
+    if not address.is_global or _within(address, _SPECIAL):
         return "not globally routable"
     return None
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLContext, SSLError
@@ -27,6 +28,9 @@ from lmshooks.adapters.kafka_errors import describe, remember
 
 FETCH_BYTES = 1024 * 1024
 """Of one fetch answer, at most, but for a batch that is larger: it is in memory three times while it is taken apart."""
+
+_CUT = 1.0
+"""Seconds that each part of a client may take to close whose stop() was given up: it takes some milliseconds."""
 
 log = logging.getLogger(__name__)
 
@@ -181,15 +185,47 @@ class Producing:
 async def closed(client: AIOKafkaConsumer | AIOKafkaProducer, timeout: float = 5.0) -> None:
     """Stops a client, within `timeout` seconds, whatever state it is in. Raises nothing of the client's.
 
+    A stop() that is given up, or breaks off, has not come to what aiokafka closes last: the tasks that fetch, and the
+    connections, which would stay for good. Those are closed then; nothing of that waits for a broker.
+    """
+    if await _ended(client.stop(), timeout):
+        return
+    if isinstance(client, AIOKafkaConsumer):
+        _give_up_helpers(client)
+        parts = (client._fetcher, client._client)
+    else:
+        parts = (client._sender, client.client)
+    for part in parts:
+        if part is not None:
+            await _ended(part.close(), _CUT)
+
+
+async def _ended(work: Coroutine[Any, Any, None], timeout: float) -> bool:
+    """Whether it came to its end within so many seconds; it is cancelled where it did not.
+
     In a task of its own: aiokafka's stop() cancels its helpers and awaits them, and their CancelledError comes out of
     it as if we had been cancelled.
     """
-    task = asyncio.ensure_future(client.stop())
+    task = asyncio.ensure_future(work)
     done, _ = await asyncio.wait({task}, timeout=timeout)
     if not done:
         task.cancel()
-    elif not task.cancelled() and (error := task.exception()) is not None:
+        await asyncio.wait({task}, timeout=_CUT)
+        return False
+    if task.cancelled():
+        return False
+    if (error := task.exception()) is not None:
         log.debug("client not stopped cleanly: %s", describe(error))
+    return error is None
+
+
+def _give_up_helpers(consumer: AIOKafkaConsumer) -> None:
+    """Cancels the tasks that would go on asking, and open connections again that are closed."""
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+    helpers = [getattr(consumer._coordinator, name, None) for name in names]
+    for helper in (*helpers, *getattr(consumer._fetcher, "_pending_tasks", ())):
+        if helper is not None:
+            helper.cancel()
 
 
 class _OutageFilter(logging.Filter):

@@ -180,7 +180,9 @@ def configure(level: str = "info", format: Format = "json") -> None:
         ends = (structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_encode))
         factory = structlog.BytesLoggerFactory(_lines)  # type: ignore[arg-type]  # it writes and flushes; no more is asked
     else:
-        ends = (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),)
+        # Plain, as in JSON: where rich is installed, structlog's own shows each frame's variables, secrets and all.
+        plain = structlog.dev.plain_traceback
+        ends = (structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain),)
         factory = structlog.PrintLoggerFactory(sys.stderr)
     structlog.configure(
         processors=[*shared, *ends],

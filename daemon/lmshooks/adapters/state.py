@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 16 * 1024 * 1024
 """Bytes of one write, at most; the topic's max.message.bytes may allow less."""
 
+_WAIT = 0.2
+"""Seconds before the follower gets a new consumer, first after an answered fetch; twice as many each time on."""
 _STALL = 15.0
 """Seconds without an answered fetch after which the follower gets a new consumer."""
 
@@ -46,6 +48,7 @@ class StateTopic:
         self._producing = Producing(settings, max_batch_size=MAX_BATCH, max_request_size=MAX_BATCH)
         self._consumer: AIOKafkaConsumer | None = None
         self._next = 0
+        self._wait = _WAIT
         self.last_progress = time.monotonic()
         """When a fetch of the follower was last answered (monotonic seconds)."""
         self.turned_at = time.monotonic()
@@ -88,7 +91,6 @@ class StateTopic:
 
         `current` is told again and again how many seconds ago the end was that has been read and handed out.
         """
-        wait = 0.2
         while True:
             self.turned_at = time.monotonic()
             try:
@@ -102,11 +104,9 @@ class StateTopic:
                 await self._rewind()
             except (KafkaError, OSError, TimeoutError) as error:
                 log.warning("state.follower_restarts why=%s", describe(error))
+                wait, self._wait = self._wait, min(self._wait * 2, 5.0)
                 await asyncio.sleep(wait)
-                wait = min(wait * 2, 5.0)
                 await self._drop()
-            else:
-                wait = 0.2
 
     async def write(self, entries: Sequence[tuple[bytes, bytes | None]]) -> None:
         """Appends the entries in one record batch: all of them or none, in this order.
@@ -187,6 +187,7 @@ class StateTopic:
                 current(max(0.0, time.time() - polled / 1000))
             if answered != polled:
                 polled, since, self.last_progress = answered, now, now
+                self._wait = _WAIT
             elif now - since > _STALL:
                 raise KafkaError(f"no fetch of the state topic was answered for {_STALL:.0f} s")
 

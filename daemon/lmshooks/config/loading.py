@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +37,8 @@ class Loaded:
     configuration: Configuration
     daemon: DaemonSettings
     warnings: tuple[str, ...] = ()
+    read_at: float = 0.0
+    """When its reading began, seconds since the epoch."""
 
 
 def load(directory: Path, environ: Mapping[str, str], *, secrets: bool = True) -> Loaded:
@@ -44,11 +47,11 @@ def load(directory: Path, environ: Mapping[str, str], *, secrets: bool = True) -
     Without `secrets` none is looked up, and each reference stands for itself. Raises ConfigurationMistakes with all of
     them.
     """
-    collecting = gc.isenabled()
+    collecting, began = gc.isenabled(), time.time()
     # What is made here lives on or is freed at once: looking for garbage among it takes long.
     gc.disable()
     try:
-        return _Load(directory, environ, secrets).result()
+        return replace(_Load(directory, environ, secrets).result(), read_at=began)
     finally:
         if collecting:
             gc.enable()
