@@ -41,7 +41,7 @@ from lmshooks.adapters.state import StateTopic
 from lmshooks.adapters.sweeps import Sweeper
 from lmshooks.adapters.systemd import Standing, Supervisor
 from lmshooks.adapters.topics import TopicRefused, prepare
-from lmshooks.adapters.watching import changes
+from lmshooks.adapters.watching import changes, touched_since
 from lmshooks.config import ConfigurationMistakes, load
 from lmshooks.core.comparing import outline_of
 from lmshooks.core.dispatcher import Dispatcher
@@ -247,10 +247,14 @@ class Daemon:
     # --- reloads ----------------------------------------------------------------------------------------------------
 
     async def _watch(self) -> None:
+        read_at: float | None = self._loaded.read_at
         while True:
             try:
                 async for _ in changes(self._directory):
-                    await self._reload(FILES)
+                    # To read a hundred thousand subscriptions twice at the start takes seconds, and is seldom of use.
+                    if read_at is None or await asyncio.to_thread(touched_since, self._directory, read_at):
+                        await self._reload(FILES)
+                    read_at = None
             except Exception as error:  # whatever it is: the next change must be seen
                 log.warning("watch.failed", why=f"{type(error).__name__}: {error}")
             await asyncio.sleep(5.0)
@@ -337,7 +341,7 @@ class Daemon:
         return Health(
             {
                 "loop": Progress(turned, turned < STUCK),
-                "intake": Progress(now - self._intake.last_poll, self._intake.healthy or bool(self._intake.fault)),
+                "intake": Progress(now - self._intake.last_poll, self._intake.alive),
                 # It waits for Kafka when it connects again, never longer than a few time-outs.
                 "state": Progress(followed, followed < patience),
             },

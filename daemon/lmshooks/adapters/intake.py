@@ -24,8 +24,9 @@ from aiokafka.errors import IllegalStateError, KafkaError, OffsetOutOfRangeError
 
 from lmshooks.adapters.commits import Commits, beginnings
 from lmshooks.adapters.kafka_client import KafkaSettings, closed, describe
-from lmshooks.adapters.membership import MAX_RECORDS, Member
-from lmshooks.adapters.watchdog import STALL, Feed, Watchdog, mended
+from lmshooks.adapters.membership import MAX_RECORDS, Member, Standing, introduce
+from lmshooks.adapters.parsed_records import Unreadable
+from lmshooks.adapters.watchdog import STALL, Faults, Feed, Mender, Watchdog
 from lmshooks.core.events import Record
 from lmshooks.core.positions import Partition
 
@@ -38,6 +39,8 @@ _POLL_MS, _HELD_POLL_MS = 100, 5
 on."""
 _SCAN = 0.05
 """Seconds between looks at positions that moved without records (gaps, control records)."""
+
+_Answer = dict[TopicPartition, Sequence[Record]]
 
 
 class Sink(Protocol):
@@ -76,12 +79,24 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._commits = Commits(settings)
+        self._asking = asyncio.Lock()
+        self._faults = Faults()
+        self._mender = Mender(lambda: self._feeds, self._faults, self.start_at, sink)
         self._watchdog = Watchdog(stall, settings.session_timeout, self._commits.answers)
         self._scanned = 0.0
-        self.fault: str | None = None
-        """Why nothing comes in, in one line; None while all is well."""
         self.rebuilds = 0
         """Consumers made anew after the first."""
+
+    @property
+    def fault(self) -> str | None:
+        """Why nothing comes in, or not from every partition, in one line; None while all is well."""
+        return self._faults.first
+
+    @property
+    def alive(self) -> bool:
+        """Whether it polls, or said lately why it does not: else only a restart helps."""
+        patience = self._watchdog.patience + 6 * self._settings.request_timeout
+        return time.monotonic() - max(self._watchdog.last_poll, self._faults.told_at) < patience
 
     @property
     def healthy(self) -> bool:
@@ -156,9 +171,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             began = time.monotonic()
             try:
                 await self._live()
-            except (KafkaError, OSError, TimeoutError) as error:
-                self.fault = describe(error)
-                log.warning("intake.failed why=%s", self.fault)
+            except Exception as error:
+                # aiokafka raises more than KafkaErrors. Whatever it was, the next consumer begins where this one stood.
+                expected = isinstance(error, (KafkaError, OSError, TimeoutError))
+                self._faults.tell(describe(error))
+                log.warning("intake.failed why=%s", describe(error), exc_info=not expected)
             wait = 0.2 if time.monotonic() - began > 60 else min(wait * 2, 5.0)
             await self._pause(wait)
 
@@ -191,7 +208,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
                 consumer,
                 feeds=lambda: self._feeds,
                 asked=[TopicPartition(topic, 0) for topic in settings.topics[:1]],
-                tell=lambda why: self._tell(self.fault or why),
+                tell=self._faults.stand,
                 silent_since=lambda: self._commits.silent_since,
             ),
             name="intake-watch",
@@ -218,33 +235,28 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _close(self, consumer: AIOKafkaConsumer) -> None:
         if self._consumer is consumer:
             self._consumer = None
-        for task in tuple(self._tasks):
+        for task in (*self._tasks, *self._mender.tasks):
             task.cancel()
         await closed(consumer, self._settings.request_timeout)
         await self._commits.close()
 
     async def _poll(self, consumer: AIOKafkaConsumer) -> None:
         await consumer.start()
-        self.fault = None
         while not self._stopping:
             self._watchdog.last_poll = time.monotonic()
             self._pause_long_holds(consumer)
             ready = self._ready
             if not ready:
-                # getmany without partitions would mean all of them.
+                # getmany without partitions would mean all of them; it alone raises what the group refuses.
+                consumer._coordinator.check_errors()
                 self._changed.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(0.1):
                         await self._changed.wait()
                 continue
-            try:
-                wait = _HELD_POLL_MS if self._held else _POLL_MS
-                answer = await consumer.getmany(*ready, timeout_ms=wait, max_records=MAX_RECORDS)
-            except OffsetOutOfRangeError as error:
-                self._out_of_range(consumer, error.args[0] if error.args else {})
-                continue
-            except IllegalStateError:
-                await asyncio.sleep(0)
+            answer = await self._taken(consumer, ready)
+            self._faults.over(None)
+            if answer is None:
                 continue
             # No await from here on that gives way: what was read is handed over before any rebalance can begin.
             for tp, records in answer.items():
@@ -256,6 +268,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
                     await self._hand_over(consumer, tp, ())
             if answer:
                 await asyncio.sleep(0)
+
+    async def _taken(self, consumer: AIOKafkaConsumer, ready: Sequence[TopicPartition]) -> _Answer | None:
+        """What came in; None where a partition is not as it was."""
+        try:
+            wait = _HELD_POLL_MS if self._held else _POLL_MS
+            answer: _Answer = await consumer.getmany(*ready, timeout_ms=wait, max_records=MAX_RECORDS)
+            return answer
+        except OffsetOutOfRangeError as error:
+            self._mender.out_of_range(consumer, error.args[0] if error.args else ())
+            self._recount()
+        except Unreadable as error:
+            self._mender.unreadable(consumer, error)
+            self._recount()
+        except IllegalStateError:
+            await asyncio.sleep(0)
+        return None
 
     async def _hand_over(self, consumer: AIOKafkaConsumer, tp: TopicPartition, records: Sequence[Record]) -> None:
         feed = self._feeds.get(tp)
@@ -274,6 +302,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         if position == feed.position and not records:
             return
         feed.position, feed.since = position, time.monotonic()
+        self._faults.over(tp)
         self._sink.on_records(Partition(*tp), records, position, max(position, consumer.highwater(tp) or 0))
 
     def _pause_long_holds(self, consumer: AIOKafkaConsumer) -> None:
@@ -311,6 +340,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             # A position, so that it is not looked up; a pause, so that nothing is fetched until `start_at`.
             consumer.seek(tp, 0)
             consumer.pause(tp)
+        self._faults.forget()
         self._feeds = {tp: Feed() for tp in tps}
         self._recount()
         self._spawn(self._introduce(consumer, self._feeds))
@@ -335,6 +365,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _lose(self, tps: Sequence[TopicPartition]) -> None:
         gone = [tp for tp in tps if self._feeds.pop(tp, None) is not None]
+        self._faults.over(*gone)
         self._recount()
         self._commits.drop()
         if gone:
@@ -346,52 +377,24 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         task.add_done_callback(self._tasks.discard)
 
     async def _introduce(self, consumer: AIOKafkaConsumer, feeds: dict[TopicPartition, Feed]) -> None:
-        """Asks where the partitions stand, for as long as it takes, and tells the sink."""
-        wait = 0.1
-        tps = list(feeds)
-        while self._feeds is feeds and tps:
-            try:
-                async with asyncio.timeout(3 * self._settings.request_timeout):
-                    committed = await self._commits.committed(tps)
-                    starts = await consumer.beginning_offsets(tps)
-                    ends = await consumer.end_offsets(tps)
-                    begin = await beginnings(consumer, self._settings.start, starts, ends)
-                break
-            except Exception as error:
-                # aiokafka raises more than KafkaErrors here (AttributeError on some group errors).
-                log.warning("intake.assignment_unknown why=%s", describe(error))
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, 2.0)
-        for tp in tps:
-            if self._feeds is not feeds or tp not in feeds:
-                return
-            offset, metadata = committed[tp]
-            await self._sink.on_assigned(Partition(*tp), offset, metadata, starts[tp], ends[tp], begin[tp])
+        """Asks where the partitions stand, and tells the sink."""
 
-    # --- trouble ----------------------------------------------------------------------------------------------------
+        async def ask(tps: Sequence[TopicPartition]) -> dict[TopicPartition, Standing]:
+            async with asyncio.timeout(3 * self._settings.request_timeout):
+                async with self._asking:  # who fails closes the admin client, under whoever asks it too
+                    committed = await self._commits.committed(list(tps))
+                starts = await consumer.beginning_offsets(tps)
+                ends = await consumer.end_offsets(tps)
+                begin = await beginnings(consumer, self._settings.start, starts, ends)
+            return {tp: Standing(*committed[tp], starts[tp], ends[tp], begin[tp]) for tp in tps}
 
-    def _out_of_range(self, consumer: AIOKafkaConsumer, bad: dict[TopicPartition, int]) -> None:
-        for tp in bad:
-            feed = self._feeds.get(tp)
-            if feed is not None and feed.ready:
-                feed.mending = True
-                self._spawn(self._mend(consumer, tp, feed))
-        self._recount()
+        async def known(tp: TopicPartition, standing: Standing) -> None:
+            if self._feeds is feeds and tp in feeds:
+                self._faults.over(tp)
+                await self._sink.on_assigned(Partition(*tp), *standing)
 
-    async def _mend(self, consumer: AIOKafkaConsumer, tp: TopicPartition, feed: Feed) -> None:
-        partition = Partition(*tp)
-        offset = await mended(
-            consumer,
-            tp,
-            feed.position,
-            ours=lambda: self._feeds.get(tp) is feed,
-            expired=lambda log_start: self._sink.on_expired(partition, log_start),
-            tell=self._tell,
-        )
-        if offset is not None:
-            self.fault = None
-            feed.mending = False
-            self.start_at(partition, offset)
+        def unknown(tp: TopicPartition, why: str) -> None:
+            if tp in feeds:
+                self._faults.tell(f"{tp.topic}/{tp.partition} is not known: {why}", tp)
 
-    def _tell(self, why: str) -> None:
-        self.fault = why
+        await introduce(list(feeds), lambda: self._feeds is feeds, ask, known, unknown)

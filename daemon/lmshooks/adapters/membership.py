@@ -1,4 +1,5 @@
-"""How does an instance take part in the group? Its consumer, and a look at how many partitions there are.
+"""How does an instance take part in the group? Its consumer, a look at how many partitions there are, and the asking
+where those stand that it was given.
 
 aiokafka has the group's leader alone see to partitions that are added to a topic. A leader with a stable instance id
 that starts again within its session is back without a rebalance, and is not told that it leads (KAFKA-13435): then
@@ -11,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -20,7 +21,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError
 
-from lmshooks.adapters.kafka_client import KafkaSettings, reading_options
+from lmshooks.adapters.kafka_client import KafkaSettings, describe, reading_options
 from lmshooks.adapters.parsed_records import as_parsed
 
 log = logging.getLogger(__name__)
@@ -107,3 +108,54 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         with contextlib.suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(LOOK):
                 await self.consumer._client.force_metadata_update()
+
+
+class Standing(NamedTuple):
+    """Where a partition stands: what the group committed, its log's bounds, where a group without commits begins."""
+
+    committed: int | None
+    metadata: str
+    log_start: int
+    log_end: int
+    start: int
+
+
+async def introduce(
+    tps: Sequence[TopicPartition],
+    ours: Callable[[], bool],
+    ask: Callable[[Sequence[TopicPartition]], Awaitable[dict[TopicPartition, Standing]]],
+    known: Callable[[TopicPartition, Standing], Awaitable[None]],
+    unknown: Callable[[TopicPartition, str], None],
+) -> None:
+    """Asks where partitions stand, for as long as it takes or they are `ours`; `known` is told, once of each.
+
+    All at once; but one whose leader is missing fails the whole question. Then each is asked about alone, and only
+    those wait that do not answer; `unknown` is told which and why.
+    """
+    wait = 0.1
+
+    async def alone(tp: TopicPartition) -> bool:
+        try:
+            standing = (await ask([tp]))[tp]
+        except Exception as error:
+            if ours():
+                log.warning("intake.assignment_unknown partition=%s/%d why=%s", *tp, describe(error))
+                unknown(tp, describe(error))
+            return False
+        await known(tp, standing)
+        return True
+
+    while tps and ours():
+        try:
+            standings = await ask(tps)
+        except Exception as error:
+            # aiokafka raises more than KafkaErrors here (AttributeError on some group errors).
+            log.warning("intake.assignment_unknown partitions=%d why=%s", len(tps), describe(error))
+        else:
+            for tp in tps:
+                await known(tp, standings[tp])
+            return
+        answered = await asyncio.gather(*(alone(tp) for tp in tps))
+        tps = [tp for tp, done in zip(tps, answered, strict=True) if not done]
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, 2.0)
