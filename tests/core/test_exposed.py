@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lmshooks.core.checkpoint import due as checkpoint_due
-from lmshooks.core.commands import Commit, Post, WriteState
+from lmshooks.core.commands import Command, Commit, WriteState
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.exposure import LEAST, YOUNG
 from lmshooks.core.facts import Detached
@@ -37,18 +37,11 @@ class Kafka(Waiting):
         while self.posts:
             self.answer(self.posts.pop(0), 200)
 
-    def turn(self) -> None:
-        machine = self.machine
-        if not self.slow:
-            super().turn()
-            return
-        while True:
-            commands, facts = machine.take()
-            self.facts += facts
-            self.kept += [one for one in commands if isinstance(one, Commit | WriteState)]
-            self.posts += [one for one in commands if isinstance(one, Post)]
-            if not commands:
-                return
+    def carry_out(self, command: Command) -> None:
+        if self.slow and isinstance(command, Commit | WriteState):
+            self.kept.append(command)
+        else:
+            super().carry_out(command)
 
     def answer_to(self, name: str) -> None:
         """What is on its way to a subscription is taken; what is posted then waits."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lmshooks.core.catalogue import Cadence
-from lmshooks.core.commands import Commit, Post, Read, WriteState
+from lmshooks.core.commands import Command, Commit, Read, WriteState
 from lmshooks.core.feeds import TURN_BACK
 from lmshooks.core.records import Kind
 from lmshooks.core.subscriptions import Resume, RetryPolicy, Subscription
@@ -29,25 +29,11 @@ class Reading(Kafka):
         self.reads: list[Read] = []
         super().__init__(*subscriptions)
 
-    def turn(self) -> None:
-        while True:
-            commands, facts = self.machine.take()
-            self.facts += facts
-            for command in commands:
-                match command:
-                    case Read():
-                        self.reads.append(command)
-                    case Post():
-                        self.posts.append(command)
-                    case Commit() | WriteState() if self.slow:
-                        self.kept.append(command)
-                    case Commit():
-                        self.committed = command.offset
-                        self.machine.committed(command, True, self.now)
-                    case WriteState():
-                        self.write(command.entries)
-            if not commands:
-                return
+    def carry_out(self, command: Command) -> None:
+        if isinstance(command, Read):
+            self.reads.append(command)
+        else:
+            super().carry_out(command)
 
     def arrive(self, count: int, account: Callable[[int], int] = lambda offset: 1) -> None:
         """So many are written to the log, and none is handed over."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from lmshooks.core.commands import Bury, Commit, Entry, Post, Read, WriteState
+from lmshooks.core.commands import Bury, Command, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.facts import Fact
@@ -112,19 +112,23 @@ class Waiting:
             commands, facts = self.machine.take()
             self.facts += facts
             for command in commands:
-                match command:
-                    case WriteState():
-                        self.write(command.entries)
-                    case Commit():
-                        self.commits.append(command)
-                        self.committed = command.offset if self.ours else self.committed
-                        self.machine.committed(command, self.ours, self.now)
-                    case Read():
-                        chunk = self._log[command.offset : command.end]
-                        self.machine.swept(command, chunk, command.offset + len(chunk), self.now)
-                    case Post():
-                        self.posts.append(command)
-                    case Bury():
-                        self.letters.append(command)
+                self.carry_out(command)
             if not commands:
                 return
+
+    def carry_out(self, command: Command) -> None:
+        """Do what the machine says, or keep it."""
+        match command:
+            case WriteState():
+                self.write(command.entries)
+            case Commit():
+                self.commits.append(command)
+                self.committed = command.offset if self.ours else self.committed
+                self.machine.committed(command, self.ours, self.now)
+            case Read():
+                chunk = self._log[command.offset : command.end]
+                self.machine.swept(command, chunk, command.offset + len(chunk), self.now)
+            case Post():
+                self.posts.append(command)
+            case Bury():
+                self.letters.append(command)
