@@ -159,6 +159,13 @@ def test_a_failing_endpoint_is_told_with_since_when_and_its_last_answer() -> Non
     assert (crm["failing_for"], crm["next_attempt_in"]) == (7200.0, 90.0)
 
 
+def test_accounts_of_which_an_endpoint_takes_nothing_are_named() -> None:
+    told = picture(stats((subscription("crm", held=("1", "2")), subscription("all", held=tuple("123456")))), WELL, NOW)
+    why = {each["id"]: each["why"] for each in told["subscriptions"] if each["severity"] == "wrong"}
+    assert why["crm"] == "its endpoint takes nothing of accounts 1, 2, and all of others"
+    assert why["all"] == "its endpoint takes nothing of accounts 1, 2, 3, 4, 5 ..., and all of others"
+
+
 def test_what_is_known_of_a_failure_is_told() -> None:
     one = subscription(
         state="suspended", suspended_for="gone", suspended_at=NOW - 7200, host="crm.example", settled_at=NOW - 9000,

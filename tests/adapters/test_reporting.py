@@ -34,6 +34,8 @@ EVERY_FACT: list[f.Fact] = [
     f.Lettered(P, 7, 0, next(iter(LetterReason)), "no JSON", None),
     f.Detached("crm", P, "real-time", "failing"),
     f.Attached("crm", P, "real-time"),
+    f.AccountHeld("crm", P, "real-time", "1010"),
+    f.AccountCaughtUp("crm", P, "real-time", "1010"),
     f.Suspended("crm", "gone"),
     f.Resumed("crm"),
     f.Claimed(P, 44, 7, 2),

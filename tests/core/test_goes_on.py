@@ -10,7 +10,7 @@ from lmshooks.core.catalogue import Cadence
 from lmshooks.core.commands import Command, Commit, Read, WriteState
 from lmshooks.core.feeds import TURN_BACK
 from lmshooks.core.records import Kind
-from lmshooks.core.subscriptions import Resume, RetryPolicy, Subscription
+from lmshooks.core.subscriptions import Order, Resume, RetryPolicy, Subscription
 from tests.core.test_dead_endpoint import Stored
 from tests.core.test_exposed import Kafka, ready
 from tests.core.test_exposure import ONE
@@ -141,6 +141,7 @@ def test_memory_that_one_account_s_retries_hold() -> None:
     everybody = replace(
         ONE,
         account="*",
+        order=Order.LEARNER,  # by account, seven's would be left in the log
         max_events=100,
         max_in_flight=16,
         queue_events=1000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lmshooks.core.events import Event
+from lmshooks.core.lane_records import record_of
 from lmshooks.core.lanes import Lane
 from lmshooks.core.positions import Partition
 from lmshooks.core.records import Kind
@@ -27,7 +28,7 @@ def test_the_age_of_what_is_owed_is_known_after_its_bytes_left_memory() -> None:
     assert one.sendable(200.0, 100) is not None
     one.shed()
     assert one.queued == 0 and one.oldest() == 100.0
-    assert one.record((3, 0)).head_at == 100.0
+    assert record_of(one, (3, 0)).head_at == 100.0
 
 
 def test_a_lane_that_owes_nothing_has_no_age() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from lmshooks.core.commands import Bury, Command, Commit, Entry, Post, Read, WriteState
-from lmshooks.core.configuration import Configuration, Limits
+from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Post, Read, WriteState
+from lmshooks.core.configuration import Configuration, Limits, Schedule
 from lmshooks.core.dispatcher import Dispatcher
 from lmshooks.core.facts import Fact
 from lmshooks.core.positions import Partition
@@ -19,17 +19,22 @@ from tests.core.test_dead_endpoint import Stored
 P = Partition("events", 0)
 
 
-def record(offset: int, account: int = 1) -> Stored:
+def record(offset: int, account: int = 1, name: str = "COURSE_ENROLLMENT") -> Stored:
     """One event of an account, of a learner of its own, numbered by its offset."""
     data = {"n": offset, "userId": offset}
-    event = {"eventId": f"e{offset}", "eventName": "COURSE_ENROLLMENT", "timestamp": 1, "data": data}
+    event = {"eventId": f"e{offset}", "eventName": name, "timestamp": 1, "data": data}
     return Stored(offset, orjson.dumps({"accountId": account, "events": [event]}))
 
 
 class Waiting:
     """Owns one partition from its beginning; the test answers posts and letters."""
 
-    def __init__(self, *subscriptions: Subscription, state: Sequence[tuple[bytes, bytes | None]] = ()) -> None:
+    def __init__(
+        self,
+        *subscriptions: Subscription,
+        state: Sequence[tuple[bytes, bytes | None]] = (),
+        windows: Mapping[str, Schedule] | None = None,
+    ) -> None:
         """`state` lies in the state topic before it begins."""
         self.now = 2000.0
         self.state: list[Entry] = []
@@ -42,6 +47,7 @@ class Waiting:
         self.facts: list[Fact] = []
         self._log: list[Any] = []
         self._versions = 1
+        self._windows = windows or {}
         self.machine = Dispatcher("one", self._files(subscriptions), Limits(), self.now)
         self.write(state)
         self.machine.assigned(P, 0, "", 0, 0, 0, self.now)
@@ -67,7 +73,7 @@ class Waiting:
 
     def _files(self, subscriptions: tuple[Subscription, ...]) -> Configuration:
         named: Mapping[str, Subscription] = {one.id: one for one in subscriptions}
-        return Configuration(named, version=str(self._versions))
+        return Configuration(named, self._windows, version=str(self._versions))
 
     def configure(self, *subscriptions: Subscription) -> None:
         """Other files are loaded."""
@@ -75,10 +81,10 @@ class Waiting:
         self.machine.configured(self._files(subscriptions), self.now)
         self.turn()
 
-    def read(self, count: int, *accounts: int) -> None:
+    def read(self, count: int, *accounts: int, name: str = "COURSE_ENROLLMENT") -> None:
         """So many events of each account (1) come at once, one a record."""
         of = [account for account in accounts or (1,) for _ in range(count)]
-        records: list[Any] = [record(offset, account) for offset, account in enumerate(of, len(self._log))]
+        records: list[Any] = [record(offset, account, name) for offset, account in enumerate(of, len(self._log))]
         self._log += records
         self.machine.records(P, records, len(self._log), len(self._log), self.now)
         self.turn()
@@ -128,6 +134,8 @@ class Waiting:
             case Read():
                 chunk = self._log[command.offset : command.end]
                 self.machine.swept(command, chunk, command.offset + len(chunk), self.now)
+            case AskEnd():
+                self.machine.ended(command, len(self._log), self.now)
             case Post():
                 self.posts.append(command)
             case Bury():

@@ -83,6 +83,11 @@ CASES = [
         "15m", "16m", CRM, "the endpoint of crm has failed for 16m 0s",
     ),
     Case(
+        "LmshooksAccountsHeld",
+        {f'lmshooks_held_accounts{{{ONE},subscription="crm"}}': "0x5 2x30"},
+        "20m", "22m", CRM, "the endpoint of crm takes nothing of 2 accounts",
+    ),
+    Case(
         "LmshooksSuspensionNear",
         {f'lmshooks_failing_seconds{{{ONE},subscription="crm"}}': f"{5 * 86400 - 120}+60x10"},
         "2m", "3m", CRM, "crm has failed for 5d 0h 1m 0s and will be suspended",

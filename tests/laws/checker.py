@@ -148,9 +148,9 @@ class Checker:
                 self._checkpointed(instance, fact, began)
             case said.Superseded():
                 self.tenures[instance, fact.partition] = -1
-            case said.Released(clean=True):
-                tenure = self.tenures.get((instance, fact.partition), -1)
-                self.checkpoints.handed_over(instance, fact.partition, tenure)
+            case said.Released():
+                tenure = self.tenures.pop((instance, fact.partition), -1)
+                self.checkpoints.handed_over(instance, fact.partition, tenure if fact.clean else -1)
             case said.WindowClosed():
                 self.ranges.closed(fact)
             case said.Attempted():

@@ -10,7 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from lmshooks.core.catalogue import Cadence
-from lmshooks.core.positions import Partition, Position
+from lmshooks.core.positions import Partition
 from lmshooks.core.records import Kind, LaneRecord, lane_key, window_key
 from tests.laws.logs import Fact, StateLog
 from tests.laws.settings import wants
@@ -69,7 +69,7 @@ class Coverage:
         kind = Kind.WINDOWED if cadence == Cadence.WINDOWED else Kind.REAL_TIME
         value = self.state.view.value(lane_key(fact.partition, kind, name))
         if value is not None:
-            return owes(LaneRecord.decode(value), fact.position)
+            return owes(LaneRecord.decode(value), fact)
         if kind is Kind.REAL_TIME:
             return False
         windows = {one.window for one in self.checker.used[name]}
@@ -77,8 +77,10 @@ class Coverage:
         return any(record is not None and record["d"] <= fact.position[0] for record in records)
 
 
-def owes(record: LaneRecord, position: Position) -> bool:
-    """Whether a lane that goes on from this record sends the event there."""
-    if position >= record.horizon:
+def owes(record: LaneRecord, fact: Fact) -> bool:
+    """Whether a lane that goes on from this record sends the event: from the horizon on, or from where its account is
+    held."""
+    position = fact.position
+    if position >= dict(record.held).get(fact.account, record.horizon):
         return True
     return position in record.owed or any(position in one.members for one in record.pending)

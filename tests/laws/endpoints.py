@@ -21,6 +21,8 @@ class Mood(StrEnum):
     SMALL = "small"
     """Refuses more than one event."""
     GONE = "gone"
+    PICKY = "picky"
+    """Takes nothing of account 1, and everything of others."""
 
 
 @dataclass(eq=False)
@@ -55,7 +57,7 @@ def answer(request: Request, mood: Mood, rng: random.Random) -> int:
     """The status that it answers with."""
     if mood is Mood.GONE:
         return 410
-    if mood is Mood.DOWN:
+    if mood is Mood.DOWN or (mood is Mood.PICKY and request.facts[0].account == "1"):
         return rng.choice((500, 502, 404))
     if mood is Mood.LIMITED and rng.random() < 0.6:
         return rng.choice((429, 503))

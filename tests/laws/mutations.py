@@ -12,11 +12,13 @@ from typing import Any
 import orjson
 import pytest
 
-from lmshooks.core import checkpoint, commits, reload, sweeping, takeover
+from lmshooks.core import checkpoint, commits, holding, reload, sweeping, takeover
 from lmshooks.core.commands import Entry, WriteState
 from lmshooks.core.context import Context
 from lmshooks.core.deliveries import Delivery
-from lmshooks.core.feeds import WindowFeed
+from lmshooks.core.feeds import Stream, WindowFeed
+from lmshooks.core.held import Rider
+from lmshooks.core.lane_records import record_of
 from lmshooks.core.lanes import Lane
 from lmshooks.core.ledger import Accepted, Ledger
 from lmshooks.core.ownership import Ownership, State
@@ -170,8 +172,7 @@ def obey_and_never_claim_again(patch: Patch) -> None:
 
 
 def _recorded(patch: Patch, change: Callable[[LaneRecord], LaneRecord]) -> None:
-    record = Lane.record
-    patch.setattr(Lane, "record", lambda self, feed: change(record(self, feed)))
+    patch.setattr(checkpoint, "record_of", lambda lane, feed: change(record_of(lane, feed)))
 
 
 def record_the_head_and_the_horizon_alone(patch: Patch) -> None:
@@ -200,6 +201,29 @@ def forget_what_was_attempted(patch: Patch) -> None:
 
 def route_without_the_horizon(patch: Patch) -> None:
     patch.setattr(Lane, "retake", lambda self, event, key: False)
+
+
+# held accounts
+
+
+def record_no_held_accounts(patch: Patch) -> None:
+    _recorded(patch, lambda full: full._replace(begin=None, held=()))
+
+
+def free_an_account_before_the_horizon(patch: Patch) -> None:
+    def reach(own: Ownership, lane: Lane) -> Position:
+        return max(lane.next, own.feed_of(lane)) if lane.attached else lane.next
+
+    patch.setattr(holding, "reach", reach)
+
+
+def take_what_is_held(patch: Patch) -> None:
+    rider_of = holding.rider_of
+
+    def either(own: Ownership, stream: Stream, one: Subscription, *rest: Any) -> Rider | None:
+        return rider_of(own, stream, one, *rest) or stream.riders.get((one.id, rest[0]))
+
+    patch.setattr(holding, "rider_of", either)
 
 
 # R8: the partition record

@@ -72,6 +72,11 @@ PROFILES = (
     Profile("memory", Bounds(2, 2, memory=700), moods=(Mood.WELL, Mood.DOWN, Mood.FLAKY)),
     Profile("few", Bounds(2, 2, records=2), changes=("remove", "back", "window", "add", "remove", "back")),
     Profile("suspended", Bounds(2, 2), moods=(Mood.WELL, Mood.GONE, Mood.GONE), horizon=20.0, crashes=2.0),
+    Profile("picky", Bounds(2, 2), moods=(Mood.WELL, Mood.PICKY, Mood.PICKY, Mood.FLAKY), compaction=True),
+    Profile(
+        "picked", Bounds(2, 2), 0.1, moods=(Mood.PICKY, Mood.PICKY, Mood.DOWN, Mood.WELL), crashes=2.0, zombies=True,
+        changes=("pause", "activate", "filter", "order", "window", "cadence"),
+    ),
     Profile(
         "all", Bounds(2, 3), 0.05, 0.05, True, True, tuple(Mood),
         (*SUBSCRIPTIONS, *MOVED, "cadence", "filter"), horizon=200.0,

@@ -11,7 +11,7 @@ S = subscription("s")
 
 
 def test_what_is_left_of_a_delivery_goes_under_another_id() -> None:
-    stage = Stage(replace(S, max_events=2, retry=RetryPolicy(40.0, 40.0)))
+    stage = Stage(replace(S, account="1", max_events=2, retry=RetryPolicy(40.0, 40.0)))
     one = stage.begin()
     stage.produce()
     stage.produce()

@@ -29,6 +29,8 @@ def test_no_law_is_broken_by_random_operations_crashes_and_rebalances(profile: P
     assert accepted > 20 * RUNS, "the plays deliver next to nothing: they prove nothing"
     for fact in ("Claimed", "Checkpointed", "Attempted", "Detached", "Attached", "WindowClosed"):
         assert said[fact] > RUNS, f"{fact} hardly ever happens: the plays prove nothing ({said})"
+    if profile.name.startswith("pick"):
+        assert min(said["AccountHeld"], said["AccountCaughtUp"]) > RUNS // 2
     if profile.zombies:
         assert said["Superseded"] > 0
     if profile.retention:

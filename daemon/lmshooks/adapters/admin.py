@@ -122,6 +122,8 @@ def _answer(value: Mapping[str, Any], good: bool) -> web.Response:
 
 
 OK, NOTE, WRONG = "ok", "note", "wrong"
+NAMED = 5
+"""Accounts that are named in a line, at most."""
 _RANK = {WRONG: 0, NOTE: 1, OK: 2}
 
 
@@ -220,6 +222,7 @@ def _subscription(each: SubscriptionStats, now: float) -> dict[str, Any]:
         "queued": each.queued,
         "behind": each.behind,
         "oldest_owed_age": _age(each.oldest_owed_at, now),
+        "held_accounts": each.held,
         "failing_for": _age(each.failing_since, now),
         "next_attempt_in": None if each.next_attempt is None else round(max(0.0, each.next_attempt - now), 3),
         "last_status": each.last_status,
@@ -248,6 +251,11 @@ def _judge(each: SubscriptionStats, now: float) -> tuple[str, str, str]:
         answered = "last answer" if each.last_status.isdecimal() else "no answer"
         last = f", {answered}: {each.last_status}" if each.last_status else ""
         return WRONG, since + last, "look at its endpoint; retries go on by themselves"
+    if each.held:
+        some = ", ".join(each.held[:NAMED]) + (" ..." if len(each.held) > NAMED else "")
+        which = "account" if len(each.held) == 1 else "accounts"
+        why = f"its endpoint takes nothing of {which} {some}, and all of others"
+        return WRONG, why, "look why it refuses these events; they wait in the log, and retries go on by themselves"
     if each.state == "inactive":
         return NOTE, "switched off in its file; what comes is held", ""
     if each.detached:

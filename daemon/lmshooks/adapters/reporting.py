@@ -30,6 +30,7 @@ from prometheus_client.metrics_core import (
 from lmshooks.adapters.metrics import COUNTER, GAUGE, HISTOGRAM, METRICS
 from lmshooks.core.facts import (
     NAMES,
+    AccountHeld,
     Attached,
     Attempted,
     Checkpointed,
@@ -56,6 +57,7 @@ from lmshooks.core.stats import Stats, SubscriptionStats
 LOUDNESS: dict[type, str] = {
     Consumed: "debug", Checkpointed: "debug", Lettered: "warning", Suspended: "error", Superseded: "warning",
     Stalled: "warning", StateLost: "error", Unreadable: "error", Expired: "error", GivenUp: "warning",
+    AccountHeld: "warning",
 }  # fmt: skip
 """How loud a fact is where it is not `info`. An attempt that was not delivered is a warning."""
 
@@ -310,6 +312,7 @@ def _draw_subscription(each: SubscriptionStats, now: float, put: Callable[[str, 
     oldest, failing = each.oldest_owed_at, each.failing_since
     put("lmshooks_oldest_owed_age_seconds", labels, 0.0 if oldest is None else max(0.0, now - oldest))
     put("lmshooks_failing_seconds", labels, 0.0 if failing is None else max(0.0, now - failing))
+    put("lmshooks_held_accounts", labels, len(each.held))
     put("lmshooks_queued_events", labels, each.queued)
     put("lmshooks_behind_records", labels, each.behind)
     if each.suspended_for is not None:

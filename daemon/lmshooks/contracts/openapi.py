@@ -178,6 +178,11 @@ def _subscription() -> Schema:
             "queued": _COUNT("Events in memory that are not acknowledged."),
             "behind": _COUNT("Log records between its lanes and their feeds: an upper bound of what more is owed."),
             "oldest_owed_age": _MAYBE_AGE("Seconds since the oldest event known to be owed was written."),
+            "held_accounts": {
+                "type": "array",
+                "items": {"type": "string"},
+                "description": "Accounts whose deliveries fail while others' go; what they are owed waits in the log.",
+            },
             "failing_for": _MAYBE_AGE("Seconds for which every attempt has failed."),
             "next_attempt_in": _MAYBE_AGE("Seconds until the next attempt of a failing lane."),
             "last_status": _TEXT("The last failing attempt's status or failure; empty after a success."),

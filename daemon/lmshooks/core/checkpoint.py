@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from lmshooks.core import commits
 from lmshooks.core.commands import WriteState
 from lmshooks.core.facts import Stalled, WindowClosed
+from lmshooks.core.lane_records import record_of
 from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.positions import Position, start_of
@@ -166,7 +167,7 @@ def _lanes(
         living.add(key)
         needed = _inside(mark, feed) or needs_record(lane, edge, feed) or store.knows_beyond(key, edge)
         if needed or (not _let_go(own, lane, key, edge, feed, gone) and (final or key in store.unknown)):
-            record = lane.record(feed)
+            record = record_of(lane, feed)
             content = record.encode()
             if not lane.durable or store.must_write(key, content, record, now):
                 wanted.append((lane, key, Recorded(content, now, record)))

@@ -49,6 +49,11 @@ class Delivery:
         """The one under way."""
 
     @property
+    def account(self) -> str:
+        """Whose events they are."""
+        return self.keys[0].partition("\0")[0]
+
+    @property
     def whole(self) -> bool:
         """Whether the bytes of all members are here."""
         return len(self.events) == len(self.members)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf
 
-from lmshooks.core import checkpoint, commits, letters, live, sweeping, takeover
+from lmshooks.core import checkpoint, commits, expiry, letters, live, sweeping, takeover
 from lmshooks.core.commands import AskEnd, Bury, Command, Commit, Entry, Post, Read, WriteState
 from lmshooks.core.configuration import Configuration, Limits
 from lmshooks.core.context import Context
@@ -114,7 +114,7 @@ class Dispatcher:
         if own is None:
             return log_start
         if own.state is State.RUNNING and log_start > own.position[0]:
-            own.feed_expired(log_start, now)
+            expiry.feed_expired(own, log_start, now)
         self._turn(now)
         return max(log_start, own.position[0])
 
@@ -300,7 +300,7 @@ class Dispatcher:
         for lane in list(own.lanes.values()):
             if lane.orphan_since is not None and now - lane.orphan_since >= grace:
                 own.give_up(lane, "removed")
-            elif not lane.attached or lane.pending:
+            elif not lane.attached or lane.pending or lane.held:
                 waiting = waiting or not lane.blocked
                 if lane.due or lane.concurrency.short:
                     own.to_send[lane] = None

@@ -76,6 +76,24 @@ class Attached(NamedTuple):
     kind: str
 
 
+class AccountHeld(NamedTuple):
+    """An account's delivery fails again and again where others' may go: its events are left in the log."""
+
+    subscription_id: str
+    partition: Partition
+    kind: str
+    account: str
+
+
+class AccountCaughtUp(NamedTuple):
+    """A held account has come as far as its lane."""
+
+    subscription_id: str
+    partition: Partition
+    kind: str
+    account: str
+
+
 class Suspended(NamedTuple):
     """The daemon stopped a subscription: `gone` (410) or `horizon` (days of failure)."""
 
@@ -232,6 +250,8 @@ Fact = (
     | Lettered
     | Detached
     | Attached
+    | AccountHeld
+    | AccountCaughtUp
     | Suspended
     | Resumed
     | Claimed
@@ -252,7 +272,8 @@ Fact = (
 
 NAMES: dict[type, str] = {
     Attempted: "delivery.attempted", Consumed: "feed.consumed", Lettered: "letter.written", Detached: "lane.detached",
-    Attached: "lane.attached", Suspended: "subscription.suspended", Resumed: "subscription.resumed",
+    Attached: "lane.attached", AccountHeld: "account.held", AccountCaughtUp: "account.caught_up",
+    Suspended: "subscription.suspended", Resumed: "subscription.resumed",
     Claimed: "partition.claimed", Superseded: "partition.superseded", Released: "partition.released",
     Checkpointed: "checkpoint.completed", Stalled: "store.stalled", StateLost: "state.lost",
     Unreadable: "state.unreadable",

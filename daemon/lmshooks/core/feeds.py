@@ -16,9 +16,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from lmshooks.core.events import Event, Record
+from lmshooks.core.held import Rider
 from lmshooks.core.lanes import Lane
 from lmshooks.core.positions import Position, start_of
-from lmshooks.core.records import Kind
 
 PATIENCE = 10.0
 """Seconds without a settled event after which a sweep leaves a full rider behind."""
@@ -63,9 +63,11 @@ class Stream:
         """Everything before it was offered to whom it concerns."""
         self.window = window
         self.pace_class = pace_class
-        self.riders: dict[tuple[str, Kind], Lane] = {}
+        self.riders: dict[tuple[str, ...], Rider] = {}
         self.exact: dict[Position, list[Lane]] = {}
         """Positions below their horizons that riders still want."""
+        self.of_accounts = False
+        """Whether a held account may ride."""
         self.records: Sequence[Record] = ()
         """What was read last: bytes, parsed when their turn comes."""
         self.seen = 0
@@ -80,31 +82,31 @@ class Stream:
         self.awaited = False
         """Whether it reads no further when what it asked for is here: it turns back then."""
         self.waits_for: Lane | None = None
+        """The full lane that it waits for; an account's where that is held."""
         self.asked_at = 0.0
         self.turned_at = 0.0
         self.rate = 0.0
         """Log records a second, moving average over its reads."""
 
-    def board(self, lane: Lane, limit: Position, now: float) -> None:
-        """A detached lane rides from its position on, to `limit` at most.
+    def board(self, rider: Rider, limit: Position, now: float) -> None:
+        """A detached lane, or a held account, rides from its position on, to `limit` at most.
 
         The limit holds for the whole ride: a window that closes meanwhile raises it for what was already gone by.
         """
-        self.riders[lane.identity] = lane
-        lane.limit = limit
-        lane.boarded = (now, max(lane.next, self.position)[0])
+        self.riders[rider.identity] = rider
+        self.of_accounts = self.of_accounts or rider is not rider.lane
+        rider.limit = limit
+        rider.boarded = (now, max(rider.next, self.position)[0])
         self.wanted = None
-        for position in lane.missing:
-            self.exact.setdefault(position, []).append(lane)
-        for position in lane.needed:
-            self.exact.setdefault(position, []).append(lane)
+        for position in (*rider.missing, *rider.needed):
+            self.exact.setdefault(position, []).append(rider.lane)
 
-    def leave(self, lane: Lane, now: float) -> None:
-        """A lane rides no longer; what it was learnt of its pace stays with it."""
-        self.riders.pop(lane.identity, None)
-        learn_pace(lane, self.position[0], now)
-        lane.boarded = None
-        if self.waits_for is lane:
+    def leave(self, rider: Rider, now: float) -> None:
+        """It rides no longer; what was learnt of its pace stays with it."""
+        self.riders.pop(rider.identity, None)
+        learn_pace(rider, self.position[0], now)
+        rider.boarded = None
+        if self.waits_for is rider.lane:
             self.waits_for = None
 
     def rewind(self, position: Position) -> None:
@@ -125,21 +127,21 @@ class Stream:
         self.hand(self.records)
 
 
-def learn_pace(lane: Lane, offset: int, now: float) -> None:
+def learn_pace(rider: Rider, offset: int, now: float) -> None:
     """Update a rider's pace (log records a second) once it has ridden long enough to tell."""
-    if lane.boarded is None:
+    if rider.boarded is None:
         return
-    since, origin = lane.boarded
+    since, origin = rider.boarded
     if now - since >= 1.0:
         seen = max(0.0, (offset - origin) / (now - since))
-        lane.pace = seen if lane.pace is None else 0.5 * lane.pace + 0.5 * seen
+        rider.pace = seen if rider.pace is None else 0.5 * rider.pace + 0.5 * seen
 
 
-def pace_class(lane: Lane, rate: float) -> int:
+def pace_class(rider: Rider, rate: float) -> int:
     """Which sweep suits the lane? Unknown is fastest."""
-    if lane.pace is None or rate <= 0:
+    if rider.pace is None or rate <= 0:
         return 0
-    ratio = rate / max(lane.pace, 1e-9)
+    ratio = rate / max(rider.pace, 1e-9)
     found = 0
     while ratio >= FACTOR and found < CLASSES - 1:
         ratio /= FACTOR
@@ -147,17 +149,17 @@ def pace_class(lane: Lane, rate: float) -> int:
     return found
 
 
-def worth_waiting(lane: Lane, stream: Stream, now: float) -> bool:
+def worth_waiting(rider: Rider, stream: Stream, now: float) -> bool:
     """Does the stream wait for this full rider? Only while it settles, and only if it is of the stream's class."""
-    if lane.failures or lane.blocked:
+    if rider.failures or rider.blocked:
         return False
-    boarded = lane.boarded[0] if lane.boarded else stream.asked_at
-    if now - max(lane.settled_at, boarded) >= PATIENCE:
+    boarded = rider.boarded[0] if rider.boarded else stream.asked_at
+    if now - max(rider.settled_at, boarded) >= PATIENCE:
         return False
-    learn_pace(lane, stream.position[0], now)
-    if lane.boarded and now - lane.boarded[0] >= 1.0:
-        lane.boarded = (now, stream.position[0])
-    return pace_class(lane, stream.rate) <= stream.pace_class
+    learn_pace(rider, stream.position[0], now)
+    if rider.boarded and now - rider.boarded[0] >= 1.0:
+        rider.boarded = (now, stream.position[0])
+    return pace_class(rider, stream.rate) <= stream.pace_class
 
 
 class Recent:

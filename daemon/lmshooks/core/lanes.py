@@ -2,24 +2,25 @@
 
 A lane holds events that are not settled in two places: `waiting`, by key, in order; and `pending`, the deliveries that
 were attempted or split. Positions whose bytes are not in memory are `missing` (owed) or `needed` (of a pending
-delivery); re-reading the log below the horizon takes exactly these (R7). While it is attached, the lane follows its
-feed; detached, `next` says where its reading goes on.
+delivery); re-reading the log below the horizon takes exactly these (R7). What is owed to accounts that are `held` lies
+in the log. While it is attached, the lane follows its feed; detached, `next` says where its reading goes on.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from itertools import islice
+from operator import attrgetter
 
+from lmshooks.core import held
 from lmshooks.core.concurrency import FIRST, Concurrency
 from lmshooks.core.deliveries import Delivery, delivery_of
 from lmshooks.core.events import Event
+from lmshooks.core.held import SEVERAL, Held
 from lmshooks.core.positions import Partition, Position, just_past
-from lmshooks.core.records import Kind, LaneRecord, PendingRecord
+from lmshooks.core.records import Kind
 from lmshooks.core.subscriptions import Order, Subscription
 
-SEVERAL = 3
-"""Failures in a row, at least, after which an endpoint is taken to be down."""
 PROBATION = 30.0
 """Seconds: a lane whose next attempt is further away does not keep its queue in memory."""
 
@@ -48,6 +49,10 @@ class Lane:
         """Whether a pending delivery was formed within another order: they go one by one, and nothing beside them."""
         self.due: dict[str, float] = {}
         """Delivery id -> when its next attempt may be made."""
+        self.fresh = False
+        """Whether the next probe is of an account of which nothing failed."""
+        self.held: dict[str, Held] = {}
+        """Accounts whose events are left in the log, as their deliveries fail while others' may go."""
         self.missing: set[Position] = set()
         self.needed: dict[Position, Delivery] = {}
         self.out = 0
@@ -83,32 +88,51 @@ class Lane:
         return (self.subscription.id, self.kind)
 
     @property
+    def lane(self) -> Lane:
+        """Itself: of whom else rides a sweep, it is the lane (`Held`)."""
+        return self
+
+    @property
+    def account(self) -> str:
+        """Whose events it takes; of all where it is `*`."""
+        return self.subscription.account
+
+    @property
     def idle(self) -> bool:
         """Whether nothing that is known of is owed."""
-        return not (self.queued or self.pending or self.missing)
+        return not (self.queued or self.pending or self.missing or self.held)
 
     @property
     def full(self) -> bool:
         """Whether no further event is taken in; a failing lane holds one delivery's worth."""
-        subscription = self.subscription
-        if self.queued >= subscription.queue_events or self.queued_bytes >= subscription.queue_bytes:
+        subscription, queued = self.subscription, self.queued
+        if self.due:
+            queued -= held.stuck(self)
+        if queued >= subscription.queue_events or self.queued_bytes >= subscription.queue_bytes:
             return True
-        return self.failures > 0 and self.queued >= subscription.max_events
+        return self.failures > 0 and queued >= subscription.max_events
 
     @property
     def roomy(self) -> bool:
         """Hysteresis: whether it may board a sweep, or attach."""
         subscription = self.subscription
         cap = min(subscription.queue_events, subscription.max_events) if self.failures else subscription.queue_events
-        return self.queued * 2 <= cap and self.queued_bytes * 2 <= subscription.queue_bytes
+        queued = self.queued - held.stuck(self) if self.due else self.queued
+        return queued * 2 <= cap and self.queued_bytes * 2 <= subscription.queue_bytes
 
     @property
     def down(self) -> bool:
-        """Whether all that is pending seems to have failed: the lane waits then, and tries with its head alone."""
-        return self.failures >= min(self.subscription.max_in_flight, max(SEVERAL, len(self.pending)))
+        """Whether all that is pending seems to have failed: the lane waits then, and tries one delivery at a time."""
+        enough = min(self.subscription.max_in_flight, max(SEVERAL, len(self.pending)))
+        return self.failures >= enough and not held.one_fails(self)
 
     def head(self, feed: Position) -> Position:
         """The first position that is not settled, `feed` being its feed's read position."""
+        first = self.begin(feed)
+        return min([first, *(one.next for one in self.held.values())]) if self.held else first
+
+    def begin(self, feed: Position) -> Position:
+        """The first position that is not settled, of accounts that are not held: where its reading would begin."""
         known = [queue[0].position for queue in self.waiting.values()]
         known += [delivery.members[0] for delivery in self.pending]
         if self.missing:
@@ -118,16 +142,9 @@ class Lane:
 
     def oldest(self) -> float | None:
         """When the oldest unsettled event in memory was written; its record's word where none is."""
-        first: Event | None = None
         firsts = [queue[0] for queue in self.waiting.values()]
-        firsts += [
-            delivery.events.get(delivery.members[0]) or min(delivery.events.values())
-            for delivery in self.pending
-            if delivery.events
-        ]
-        for event in firsts:
-            if first is None or event.position < first.position:
-                first = event
+        firsts += [one.events.get(one.members[0]) or min(one.events.values()) for one in self.pending if one.events]
+        first = min(firsts, default=None, key=attrgetter("position"))
         if first is None or (self.missing and min(self.missing) < first.position):
             return None if self.idle else self.head_at
         return first.written_at
@@ -173,6 +190,12 @@ class Lane:
             return True
         return False
 
+    def await_bytes(self, delivery: Delivery) -> None:
+        """A delivery is pending of which the log has the bytes."""
+        self.pending.append(delivery)
+        self._hold(delivery)
+        self.needed.update(dict.fromkeys(delivery.members, delivery))
+
     def _hold(self, delivery: Delivery) -> None:
         """Nothing else of its keys goes while it is pending."""
         for key in delivery.keys:
@@ -203,7 +226,7 @@ class Lane:
             return None
         subscription, concurrency = self.subscription, self.concurrency
         most = min(most, subscription.max_events)
-        probing = self.down or (self.failures > 0 and self.held_until > 0)
+        probing = self.failures > 0 and (self.held_until > 0 or self.down)
         if self.out >= (1 if probing else subscription.max_in_flight):
             concurrency.short = False
             return None
@@ -216,6 +239,8 @@ class Lane:
         if self.mixed and not self.pending:
             self.mixed = False
         if self.out < len(self.pending) or self.mixed:
+            if probing and self.fresh and self._another():
+                return self._form(most)
             found = self._again(now)
             if found is not None or probing or self.mixed:
                 return found
@@ -224,20 +249,31 @@ class Lane:
         concurrency.short = False
         return None
 
+    def _another(self) -> bool:
+        """Whether an account of which nothing failed may be tried beside those that did."""
+        several = bool(self.ready) and not self.mixed and held.by_account(self)
+        return several and len(self.pending) < self.subscription.max_in_flight
+
     def _full_one_out(self) -> bool:
         half = self.subscription.max_events >> 1
         return any(one.out and len(one.members) > half for one in self.pending)
 
     def _again(self, now: float) -> Delivery | None:
-        """The first of those that are pending that may be tried again."""
+        """The first of those that are pending that may be tried again; of all accounts' the one that waits longest."""
         taken: set[str] = set()
+        found: Delivery | None = None
         ordered = self.subscription.order is not Order.NONE
+        by_account = held.by_account(self)
         for delivery in self.pending[: not self.out] if self.mixed else self.pending:
             free = not (ordered and any(key in taken for key in delivery.keys))
-            if free and not delivery.out and delivery.whole and self.due.get(delivery.id, 0.0) <= now:
-                return delivery
+            due = self.due.get(delivery.id, 0.0)
+            sooner = found is None or due < self.due.get(found.id, 0.0)
+            if free and sooner and not delivery.out and delivery.whole and due <= now:
+                found = delivery
+                if not by_account:
+                    break
             taken.update(delivery.keys)
-        return None
+        return found
 
     def _form(self, most: int) -> Delivery:
         """What waits for one account and may go, up to so many events and max_bytes."""
@@ -336,10 +372,11 @@ class Lane:
         freed = 0
         first = None
         for queue in self.waiting.values():
+            exact = queue[0].account in self.held
             for event in queue:
                 freed += len(event.raw)
                 self.queued -= 1
-                if event.position < self.horizon:
+                if exact or event.position < self.horizon:
                     self.missing.add(event.position)
                 if first is None or event.position < first:
                     first = event.position
@@ -360,41 +397,3 @@ class Lane:
         lowest = [place for place in (first, min(self.needed, default=None), min(self.missing, default=None)) if place]
         self.next = min([self.next, *lowest])
         return freed
-
-    # its record
-
-    def record(self, feed: Position) -> LaneRecord:
-        """What must be durable of it (R7)."""
-        head = self.head(feed)
-        owed = set(self.missing)
-        for queue in self.waiting.values():
-            for event in queue:
-                if event.position >= self.horizon:
-                    break
-                owed.add(event.position)
-        pending = tuple(
-            PendingRecord(one.id, one.members, one.keys, one.attempts, one.refusals) for one in self.pending
-        )
-        return LaneRecord(
-            head, max(self.horizon, head), tuple(sorted(owed)), pending, self.orphan_since, self.failing_since,
-            None if self.idle else self.oldest(),
-        )  # fmt: skip
-
-    def restore(self, record: LaneRecord) -> None:
-        """Take the place that a record names; the lane is detached until it is seen to stand at its feed."""
-        self.attached = False
-        self.next = record.head
-        self.horizon = record.horizon
-        self.missing = set(record.owed)
-        self.orphan_since = record.orphan_since
-        self.failing_since = record.failing_since
-        self.head_at = record.head_at
-        for one in record.pending:
-            delivery = Delivery(one.id, one.members, one.keys)
-            delivery.attempts = one.attempts
-            delivery.refusals = one.refusals
-            self.pending.append(delivery)
-            self._hold(delivery)
-            for member in one.members:
-                self.needed[member] = delivery
-        self.reorder()

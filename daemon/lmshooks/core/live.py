@@ -103,6 +103,7 @@ def _give(own: Ownership, subscriptions: tuple[Subscription, ...], events: list[
             lane is not None
             and lane.attached
             and not lane.blocked
+            and not lane.held
             and first >= lane.next
             and first >= lane.horizon
             and subscription.filter is None
@@ -132,7 +133,7 @@ def _offer(own: Ownership, subscription: Subscription, event: Event) -> None:
         if skips(subscription):
             return
         lane = own.make(subscription.id, Kind.REAL_TIME, position)
-    elif not lane.attached or position < lane.next or position < lane.horizon:
+    elif not lane.attached or position < lane.next or position < lane.horizon or event.account in lane.held:
         return
     if lane.blocked:
         if not skips(subscription):

@@ -23,8 +23,9 @@ from lmshooks.core.commands import AskEnd, Commit, Hold, WriteState
 from lmshooks.core.context import KIND_OF, Context
 from lmshooks.core.events import Event, Record
 from lmshooks.core.exposure import Exposure
-from lmshooks.core.facts import Attached, Detached, Expired, GivenUp, Orphaned, Superseded
+from lmshooks.core.facts import Attached, Detached, GivenUp, Orphaned, Superseded
 from lmshooks.core.feeds import Recent, Stream, WindowFeed
+from lmshooks.core.held import Rider
 from lmshooks.core.lanes import Lane
 from lmshooks.core.positions import Partition, Position, start_of
 from lmshooks.core.records import Kind, claim_key
@@ -278,11 +279,15 @@ class Ownership:
             self.context.facts.append(Detached(lane.subscription.id, self.partition, lane.kind, why))
         self.dirty = True
 
-    def alight(self, lane: Lane) -> None:
-        """The lane rides no sweep any more."""
-        lane.boarded = None
-        for stream in self.sweeps:
-            stream.riders.pop(lane.identity, None)
+    def alight(self, rider: Rider) -> None:
+        """The lane rides no sweep any more, nor do the accounts of it that are held; or one such account does not."""
+        riders: list[Rider] = [rider]
+        if isinstance(rider, Lane):
+            riders += rider.held.values()
+        for one in riders:
+            one.boarded = None
+            for stream in self.sweeps:
+                stream.riders.pop(one.identity, None)
 
     def shed(self, lane: Lane, why: str) -> None:
         """Detach and let the bytes go."""
@@ -368,29 +373,3 @@ class Ownership:
                 offset = self.position[0]
                 self.windows[name] = WindowFeed(name, offset, offset, now)
                 self.dirty = True
-
-    def feed_expired(self, log_start: int, now: float) -> None:
-        """The log no longer holds the live feed's position, nor what lanes wait for it to come by with."""
-        self.context.facts.append(Expired(None, self.partition, self.position[0], log_start))
-        self.position = start_of(log_start)
-        for lane in self.lanes.values():
-            if lane.kind is Kind.REAL_TIME and lane.attached:
-                self.expire(lane, log_start, now)
-        self.exact = {place: lanes for place, lanes in self.exact.items() if place >= self.position}
-        self.dirty = True
-
-    def expire(self, lane: Lane, log_start: int, now: float) -> None:
-        """The log no longer holds where the lane stands: what lies before is lost, counted and named."""
-        edge = start_of(log_start)
-        gone = [place for place in (*lane.missing, *lane.needed) if place < edge]
-        if not lane.attached and lane.next < edge:
-            gone.append(lane.next)
-        if not gone:
-            return
-        self.context.facts.append(Expired(lane.subscription.id, self.partition, min(gone)[0], log_start))
-        lane.next = max(lane.next, edge)
-        lane.missing = {place for place in lane.missing if place >= edge}
-        for delivery in list(lane.pending):
-            kept = tuple(one for one in delivery.members if one >= edge or one in delivery.events)
-            lane.lose(delivery, kept, now)
-        self.dirty = True

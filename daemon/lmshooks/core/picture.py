@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lmshooks.core.held import fails
 from lmshooks.core.lanes import Lane
 from lmshooks.core.ownership import Ownership, State
 from lmshooks.core.stats import PartitionStats, Stats, SubscriptionStats, WindowStats
@@ -96,6 +97,7 @@ def _subscription(
         max((lane.settled_at for _, lane in lanes), default=0.0) or None,
         sum(lane.queued + len(lane.missing) + len(lane.needed) for _, lane in lanes),
         unseen,
+        tuple(sorted({account for _, lane in lanes for account in lane.held if fails(lane, account)})),
     )
 
 

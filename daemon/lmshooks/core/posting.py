@@ -6,13 +6,14 @@ key; several in a row with no success between them, or a Retry-After, hold the l
 
 from __future__ import annotations
 
-from lmshooks.core import sweeping
+from lmshooks.core import holding, sweeping
 from lmshooks.core.commands import Bury, Post
 from lmshooks.core.context import Context
 from lmshooks.core.deliveries import Delivery
 from lmshooks.core.events import LetterReason
 from lmshooks.core.exposure import YOUNG
 from lmshooks.core.facts import Attempted, Stalled
+from lmshooks.core.held import holds, others_go
 from lmshooks.core.lanes import PROBATION, Lane
 from lmshooks.core.ownership import Ownership
 from lmshooks.core.records import Kind
@@ -116,11 +117,17 @@ class Posting:
             delivery.refusals += 1
         wait = wait_before(delivery.attempts + 1, policy, delivery.id, outcome.retry_after)
         lane.due[delivery.id] = now + wait
-        if verdict is Verdict.WAIT or lane.down:
+        lane.fresh = delivery.attempts > 1
+        if verdict is Verdict.WAIT:
             lane.held_until = max(lane.held_until, now + wait)
+        elif lane.down:  # an account more that is tried makes the waits no shorter
+            tried = max(delivery.attempts, lane.failures - len(lane.pending) + 1)
+            lane.held_until = max(lane.held_until, now + wait_before(tried + 1, policy, delivery.id, None))
+        if holds(lane, delivery):
+            holding.hold(own, lane, delivery.account)
         # Lanes are looked at only so often: a wake-up before that would be spent for nothing.
         self.context.wake_at(max(now + wait, own.look_due))
-        if wait > PROBATION and not lane.out:
+        if wait > PROBATION and not lane.out and not others_go(lane):
             own.shed(lane, "failing")
         return wait
 

@@ -21,8 +21,9 @@ import orjson
 from lmshooks.core.catalogue import Cadence
 from lmshooks.core.positions import Partition, Position
 
-FORMAT = 1
-"""The version of the records' shape. A value that names another one (`v`) is not read here."""
+FORMAT, WITH_HELD = 1, 2
+"""Versions of the records' shape, the second with held accounts. A value that names another one (`v`) is not read here:
+one that says nothing of them would lose what they are owed."""
 
 
 class Kind(StrEnum):
@@ -159,6 +160,10 @@ class LaneRecord(NamedTuple):
     failing_since: float | None = None
     head_at: float | None = None
     """When the oldest owed event was written, as far as known."""
+    begin: Position | None = None
+    """Where accounts are held: the first position that is not settled of the others."""
+    held: tuple[tuple[str, Position], ...] = ()
+    """(account, where what it is owed begins, beside what is named above), ascending."""
 
     def encode(self) -> bytes:
         """As content."""
@@ -175,6 +180,8 @@ class LaneRecord(NamedTuple):
             fields["f"] = self.failing_since
         if self.head_at is not None:
             fields["a"] = self.head_at
+        if self.held:
+            fields |= {"v": WITH_HELD, "b": self.begin, "k": self.held}
         return orjson.dumps(fields)
 
     def essence(self) -> LaneRecord:
@@ -201,9 +208,18 @@ class LaneRecord(NamedTuple):
         held = [*owed, *(member for one in pending for member in one.members)]
         if len(set(held)) < len(held) or horizon < head:
             raise ValueError("positions that are named twice, or a horizon before the head")
+        stuck: tuple[tuple[str, Position], ...] = ()
+        begin = None
+        if value.get("v", FORMAT) == WITH_HELD:
+            stuck = tuple((_text(account), _position(place)) for account, place in value["k"])
+            begin = _position(value["b"])
+            if not stuck or len(dict(stuck)) < len(stuck) or not head <= min(begin, *dict(stuck).values()):
+                raise ValueError("no account that is held, one that is twice, or one before the head")
+            if begin > horizon:
+                raise ValueError("a horizon before what is not settled")
         return cls(
             head, horizon, owed, tuple(pending), _moment(value.get("x")), _moment(value.get("f")),
-            _moment(value.get("a")),
+            _moment(value.get("a")), begin, stuck,
         )  # fmt: skip
 
 
@@ -261,8 +277,8 @@ def read_record(key: Key, raw: bytes) -> LaneRecord | PartRecord | WindowRecord:
     """The record in a stamped value. Raises ValueError with what was found where it is none that is known here."""
     try:
         value = orjson.loads(raw)
-        if value.get("v", FORMAT) != FORMAT:
-            raise ValueError(f"format {value['v']!r}, where this version knows {FORMAT}")
+        if value.get("v", FORMAT) not in (FORMAT, WITH_HELD):
+            raise ValueError(f"format {value['v']!r}, where this version knows {FORMAT} and {WITH_HELD}")
         if key.what == "lane":
             return LaneRecord.decode(value)
         return PartRecord.decode(value) if key.what == "part" else WindowRecord.decode(value)

@@ -45,6 +45,8 @@ class SubscriptionStats(NamedTuple):
     """Events known to be owed: in memory, or by their positions."""
     unseen: int = 0
     """Log records that were not yet looked at for it: what is its own of them is owed on top."""
+    held: tuple[str, ...] = ()
+    """Accounts whose deliveries fail while others' go; what they are owed waits in the log."""
 
 
 class PartitionStats(NamedTuple):

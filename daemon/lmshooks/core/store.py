@@ -165,7 +165,8 @@ class Store:
 
 
 def needs_record(lane: Lane, target: Position, feed: Position) -> bool:
-    """R1: a head below the target, a detached lane, a lane ahead of its feed; and every lane not yet durable (R9)."""
-    if not lane.attached or not lane.durable or lane.orphan_since is not None or lane.next > feed:
+    """R1: a head below the target, a detached lane, a lane ahead of its feed, one that holds accounts; and every lane
+    that is not durable yet (R9)."""
+    if lane.held or not lane.attached or not lane.durable or lane.orphan_since is not None or lane.next > feed:
         return True
     return lane.head(feed) < target

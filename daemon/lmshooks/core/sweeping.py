@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import islice
 
+from lmshooks.core import expiry, holding
 from lmshooks.core.commands import AskEnd, Read
 from lmshooks.core.context import skips
 from lmshooks.core.events import Event, Record, account_of, parse_onto
 from lmshooks.core.facts import Expired, WindowDone
 from lmshooks.core.feeds import HEADS, TURN_BACK, Stream, Wanted, WindowFeed, pace_class, worth_waiting
+from lmshooks.core.held import Held, Rider, others_go
 from lmshooks.core.lanes import Lane
 from lmshooks.core.live import TOGETHER, key_in
 from lmshooks.core.ownership import Ownership, State
@@ -20,40 +22,43 @@ from lmshooks.core.subscriptions import Order, Subscription
 
 NOWHERE = 1 << 62
 """An offset that no log reaches."""
+NO_LIMIT = (NOWHERE, 0)
 BOARDING = 0.2
 """Seconds between looks at which detached lanes are due."""
 
 
 def board(own: Ownership, now: float) -> None:
     """Give every detached lane that is due a place in a sweep of its pace."""
-    due = []
+    due: list[Rider] = []
     for lane in own.lanes.values():
+        held = list(lane.held.values())  # who has caught up is held no more
+        due += [one for one in held if one.boarded is None and holding.due(own, one, now)]
         if lane.attached or lane.boarded is not None:
             continue
         if not (lane.missing or lane.needed):
             own.settle_place(lane)
         if not lane.attached and _due(own, lane, now):
             due.append(lane)
-    due.sort(key=lambda lane: lane.next)
+    due.sort(key=lambda rider: rider.next)
     for each in own.sweeps:
         each.awaited = False
-    for lane in due:
+    for rider in due:
         rate = max((sweep.rate for sweep in own.sweeps), default=0.0)
-        wanted = pace_class(lane, rate)
+        wanted = pace_class(rider, rate)
         sweep = next((one for one in own.sweeps if one.pace_class == wanted), None)
         if sweep is None:
-            sweep = Stream(next(own.streams_made), lane.next, None, wanted)
+            sweep = Stream(next(own.streams_made), rider.next, None, wanted)
             sweep.turned_at = now
             own.sweeps.append(sweep)
-        elif lane.next < sweep.position:
+        elif rider.next < sweep.position:
             if now - sweep.turned_at < TURN_BACK:
                 continue
             if sweep.reading:
                 sweep.awaited = True
                 continue
             sweep.turned_at = now
-            sweep.rewind(lane.next)
-        sweep.board(lane, own.limit_of(lane), now)
+            sweep.rewind(rider.next)
+        sweep.board(rider, NO_LIMIT if isinstance(rider, Held) else own.limit_of(rider), now)
     for sweep in list(own.sweeps):
         pump(own, sweep, now)
 
@@ -63,7 +68,7 @@ def _due(own: Ownership, lane: Lane, now: float) -> bool:
         return False
     if not (lane.roomy or lane.needed):  # bytes of a pending delivery are taken in however full it is: all waits for it
         return False
-    if lane.failures and lane.due and min(lane.due.values()) > now:
+    if lane.due and min(lane.due.values()) > now and (own.context.short or (lane.failures and not others_go(lane))):
         return False
     if lane.missing or lane.needed:
         return True
@@ -154,9 +159,8 @@ def _unpack(own: Ownership, stream: Stream) -> bool:
 def _wanted(own: Ownership, stream: Stream) -> Wanted:
     accounts: dict[str | None, int] = {None: 0}
     if stream.window is None:
-        for lane in stream.riders.values():
-            account = lane.subscription.account
-            accounts[account] = min(lane.next[0], accounts.get(account, NOWHERE))
+        for rider in stream.riders.values():
+            accounts[rider.account] = min(rider.next[0], accounts.get(rider.account, NOWHERE))
     else:
         accounts.update(dict.fromkeys(own.context.window_accounts.get(stream.window, ()), 0))
     every = accounts.get(EVERY_ACCOUNT, NOWHERE)
@@ -167,9 +171,9 @@ def expired(own: Ownership, stream: Stream, log_start: int, now: float) -> None:
     """The log no longer holds where the pass stands: go on from its start, and say what is lost."""
     stream.reading = False
     own.log_start = max(own.log_start, log_start)
-    for lane in list(own.lanes.values()) if stream.window else list(stream.riders.values()):
+    for lane in list(own.lanes.values()) if stream.window else [rider.lane for rider in stream.riders.values()]:
         if stream.window is None or (lane.kind is Kind.WINDOWED and not lane.attached):
-            own.expire(lane, log_start, now)
+            expiry.expire(own, lane, log_start, now)
     if stream.window:
         own.context.facts.append(Expired(None, own.partition, stream.position[0], log_start))
     stream.rewind(max(stream.position, start_of(log_start)))
@@ -196,6 +200,8 @@ def _offer(own: Ownership, stream: Stream, event: Event, now: float) -> bool:
     for subscription in subscriptions:
         if stream.window is None:
             found = stream.riders.get((subscription.id, kind))
+            if stream.of_accounts or (found is not None and found.lane.held):
+                found = holding.rider_of(own, stream, subscription, kind, event, now)
             if found is None or position < found.next or position < found.horizon or position >= found.limit:
                 continue
         else:
@@ -205,21 +211,21 @@ def _offer(own: Ownership, stream: Stream, event: Event, now: float) -> bool:
         if subscription.filter is not None and not subscription.filter(event.fields()):
             continue
         if found.blocked:
-            own.detach(found, position, "blocked")
+            own.detach(found.lane, position, "blocked")
             continue
         if context.short or found.full:
             if worth_waiting(found, stream, now):
-                stream.waits_for = found
+                stream.waits_for = found.lane
                 return False
             if stream.window is None:
                 found.next = max(found.next, position)
                 stream.leave(found, now)
             else:
-                own.detach(found, position, "full")
+                own.detach(found.lane, position, "full")
             continue
-        found.take(event, key_in(found, event) if subscription.order is Order.LEARNER else account)
+        found.take(event, key_in(found.lane, event) if subscription.order is Order.LEARNER else account)
         context.memory += len(raw)
-        own.to_send[found] = None
+        own.to_send[found.lane] = None
         found.next = just_past(position)  # a pass that waits for another lane offers this event once more
     return True
 
@@ -232,7 +238,7 @@ def _windowed(own: Ownership, stream: Stream, subscription: Subscription, kind: 
     lane = own.lanes.get((subscription.id, kind))
     if lane is None:
         return own.make(subscription.id, kind, position)
-    if not lane.attached or position < lane.next or position < lane.horizon:
+    if not lane.attached or position < lane.next or position < lane.horizon or event.account in lane.held:
         return None
     return lane
 
@@ -254,34 +260,23 @@ def _arrived(own: Ownership, stream: Stream, now: float) -> bool:
         window.stream = None
         own.context.facts.append(WindowDone(window.name, own.partition, window.to))
         return True
-    for lane in list(stream.riders.values()):
-        lane.next = max(lane.next, min(stream.position, lane.limit))
-        if lane.missing or lane.needed:
-            _miss(own, lane, now)
-        if not lane.alive or lane.blocked:
-            stream.leave(lane, now)
-        elif lane.next >= min(own.feed_of(lane), lane.limit) and not (lane.missing or lane.needed):
-            stream.leave(lane, now)
-            own.settle_place(lane)
+    for rider in list(stream.riders.values()):
         own.dirty = True
+        if isinstance(rider, Held):
+            holding.arrived(own, stream, rider, now)
+            continue
+        rider.next = max(rider.next, min(stream.position, rider.limit))
+        if rider.missing or rider.needed:
+            expiry.miss(own, rider, now)
+        if not rider.alive or rider.blocked:
+            stream.leave(rider, now)
+        elif rider.next >= min(own.feed_of(rider), rider.limit) and not (rider.missing or rider.needed):
+            stream.leave(rider, now)
+            own.settle_place(rider)
     if not stream.riders and not stream.reading:
         own.sweeps.remove(stream)
         return True
     return not stream.riders
-
-
-def _miss(own: Ownership, lane: Lane, now: float) -> None:
-    """Positions that the pass has gone by without finding them are no longer in the log."""
-    gone = [place for place in (*lane.missing, *lane.needed) if place < lane.next]
-    if not gone:
-        return
-    lost = max(gone)
-    own.context.facts.append(Expired(lane.subscription.id, own.partition, min(gone)[0], lost[0] + 1))
-    lane.missing.difference_update(gone)
-    for place in gone:
-        delivery = lane.needed.pop(place, None)
-        if delivery is not None:
-            own.context.memory -= lane.lose(delivery, tuple(one for one in delivery.members if one != place), now)
 
 
 # windows

@@ -16,6 +16,7 @@ from lmshooks.core import checkpoint, letters
 from lmshooks.core.commands import Start
 from lmshooks.core.facts import Claimed, Expired, Skipped, StateLost, Unreadable, WindowClosed
 from lmshooks.core.feeds import WindowFeed
+from lmshooks.core.lane_records import restore
 from lmshooks.core.ledger import Seen
 from lmshooks.core.ownership import METADATA, Ownership, State
 from lmshooks.core.positions import start_of
@@ -158,7 +159,7 @@ def _unreadable(own: Ownership, raw: bytes, offset: int, why: str) -> Unreadable
 
 def _restore(own: Ownership, name: str, kind: Kind, record: LaneRecord, now: float) -> None:
     lane = own.make(name, kind, record.head)
-    lane.restore(record)
+    restore(lane, record)
     if lane.subscription.id not in own.context.configuration.subscriptions and lane.orphan_since is None:
         own.orphan(lane, now)
     elif lane.subscription.id in own.context.configuration.subscriptions:
