@@ -42,11 +42,14 @@ class Mood(StrEnum):
     SMALL = "413 over three events"
     MOVED = "301"
     FLAKY = "500 now and then"
+    PICKY = "500 for some accounts"
 
 
 STATUS = {
     Mood.HANGS: 0, Mood.RESETS: 0, Mood.FAILS: 500, Mood.LIMITED: 429, Mood.GONE: 410, Mood.MOVED: 301,
 }  # fmt: skip
+PICKED = 5
+"""Every so many accounts' events a PICKY listener does not take."""
 SMALL = 3
 """Events that a SMALL listener takes at once."""
 REFUSED = 422
@@ -128,9 +131,10 @@ class Answering:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         mood = self.mood
         at = time.time()
-        events = orjson.loads(body)["events"]
+        envelope = orjson.loads(body)
+        events = envelope["events"]
         verified = self._verified(body, headers)
-        status = self._status(mood, events) if verified else 401
+        status = self._status(mood, int(envelope["accountId"]), events) if verified else 401
         if status == 200:
             self.taken += len(events)
         told = False
@@ -154,10 +158,12 @@ class Answering:
             return False
         return True
 
-    def _status(self, mood: Mood, events: list[dict]) -> int:
+    def _status(self, mood: Mood, account: int, events: list[dict]) -> int:
         if mood in STATUS:
             return STATUS[mood]
         if mood is Mood.FLAKY and self._rng.random() < 0.3:
+            return 500
+        if mood is Mood.PICKY and account % PICKED == 0:
             return 500
         if mood is Mood.SMALL and len(events) > SMALL:
             return 413

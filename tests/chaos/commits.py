@@ -72,8 +72,9 @@ def committed_past(
 
 def _covered(log: LogIndex, state: StateHistory, number: int, sub: Subscriber, sample: Sampled) -> bool:
     partition, position, end = log.partition[number], log.position(number), sample.state_end
-    windowed = state.windowed(partition, position[0], log.event(number).name)
-    if state.owed(partition, "w" if windowed else "r", sub.name, position, end):
+    event = log.event(number)
+    windowed = state.windowed(partition, position[0], event.name)
+    if state.owed(partition, "w" if windowed else "r", sub.name, str(event.account), position, end):
         return True
     if not windowed:
         return False

@@ -48,7 +48,7 @@ class StateHistory:
         self._values: dict[str, tuple[list[int], list[str | None]]] = {}
         """Key -> where the topic ended when a value began to count, and its text."""
         self._read: dict[tuple[str, int], dict[str, Any] | None] = {}
-        self._lanes: dict[tuple[str, int], tuple[Position, Position, set[Position]]] = {}
+        self._lanes: dict[tuple[str, int], tuple[Position, Position, set[Position], dict[str, Position]]] = {}
         self._stamps: dict[str, tuple[int, int]] = {}
         self._writes: dict[int, list[float]] = defaultdict(list)
         self._write: dict[int, tuple[int, int]] = {}
@@ -105,8 +105,8 @@ class StateHistory:
         place = bisect_right(ends, offset)
         return times[place] if place < len(times) else None
 
-    def owed(self, partition: int, kind: str, name: str, position: Position, end: int) -> bool:
-        """Whether the lane's record covered an event where the topic ended at `end`."""
+    def owed(self, partition: int, kind: str, name: str, account: str, position: Position, end: int) -> bool:
+        """Whether the lane's record covered an event of an account where the topic ended at `end`."""
         key = f"lane|{self.topic}|{partition}|{kind}|{name}"
         place = self._place(key, end)
         known = self._lanes.get((key, place))
@@ -119,9 +119,10 @@ class StateHistory:
                 listed.update(_unpack(pending[1], lane["h"][0]))
             if len(self._lanes) >= KEPT:
                 self._lanes.clear()
-            known = self._lanes[key, place] = (tuple(lane["h"]), tuple(lane["z"]), listed)
-        head, horizon, listed = known
-        return position >= head and (position >= horizon or position in listed)
+            held = {account: (offset, index) for account, (offset, index) in lane.get("k", ())}
+            known = self._lanes[key, place] = (tuple(lane["h"]), tuple(lane["z"]), listed, held)
+        head, horizon, listed, held = known
+        return position >= head and (position >= held.get(account, horizon) or position in listed)
 
     def _place(self, key: str, end: int) -> int:
         """How many values of a key had come to count where the topic ended at `end`."""

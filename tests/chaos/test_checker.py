@@ -64,6 +64,13 @@ WINDOW = [
     wrote(3, 10.1, 2, "window|events|0|default", d=0, to=5, at=CLOSED),
     wrote(4, 12.0, 3, "window|events|0|default", d=5, to=5, at=CLOSED),
 ]
+
+
+def holding(place: tuple[int, int]) -> Recorded:
+    """A lane's record that holds account 1 there."""
+    return wrote(3, 2.9, 2, "lane|events|0|r|all", h=[3, 0], z=[3, 0], v=2, b=[3, 0], k=[["1", place]])
+
+
 REFUSALS = [taken(6.0 + time, [5], "p", "strict", status=422, attempt=time + 1, sender="a.1") for time in range(3)]
 CLEAN = Histories(
     [Versioned(BEGAN - 100, asdict(VERSION))], [Acknowledged(BEGAN + n, n, 0, n, BEGAN + n) for n in range(6)], LOG,
@@ -156,6 +163,13 @@ DOCTORED: dict[str, tuple[Wrong, Callable[[Histories], Histories]]] = {
             sampled=[Sampled(BEGAN + 3, {"0": 5}, 3), Sampled(BEGAN + 4, {"0": 5}, 4)],
         ),
     ),
+    "committed before it was taken, and its account held behind it": (
+        Wrong.COMMITTED,
+        lambda clean: clean._replace(
+            recorded=[CLAIM, PART, WINDOW[0], holding((6, 0))],
+            sampled=[Sampled(BEGAN + 3, {"0": 5}, 4)],
+        ),
+    ),
     "a dead letter that nobody refused": (
         Wrong.LETTERED,
         lambda clean: clean._replace(lettered=[*clean.lettered, Lettered(BEGAN + 9, "rejected", 0, 4, 0, "all")]),
@@ -201,6 +215,13 @@ def test_an_answer_that_was_lost_explains_a_repetition() -> None:
     assert judgement.unanswered == {"nothing was done to either then": 1}
     cut = Faulted(FOUR.at - 0.5, FOUR.at + 1, "listener resets", FOUR.subscription)
     assert judge(history._replace(faulted=[cut])).unanswered == {"listener resets": 1}
+
+
+def test_a_held_account_covers_what_lies_behind_its_place() -> None:
+    later = [each._replace(offset=each.offset + 1) for each in WINDOW[1:]]
+    recorded = [CLAIM, PART, WINDOW[0], holding((4, 0)), *later]
+    judgement = judge(CLEAN._replace(recorded=recorded, sampled=[Sampled(BEGAN + 3, {"0": 5}, 4)]))
+    assert not judgement.wrong, judgement.lines()
 
 
 def test_a_signature_of_a_clock_that_was_set_may_be_refused() -> None:

@@ -22,10 +22,12 @@ from lmshooks.core.records import (
 
 P = Partition("events", 0)
 LANE = LaneRecord((7, 0), (9, 1), ((7, 0), (8, 3)), orphan_since=1.5)
+HOLDING = LaneRecord((5, 0), (9, 1), ((7, 0), (8, 3)), begin=(7, 0), held=(("1010", (5, 0)), ("7", (8, 4))))
 PART = PartRecord("c0ffee", 7, ((0, {"X": "windowed"}),), ((5, 1),))
 WINDOW = WindowRecord(3, 9, 100.0)
 SOUND: tuple[tuple[bytes, bytes], ...] = (
     (lane_key(P, Cadence.REAL_TIME, "crm"), stamped(4, 2, LANE.encode())),
+    (lane_key(P, Cadence.REAL_TIME, "all"), stamped(4, 2, HOLDING.encode())),
     (part_key(P), stamped(4, 2, PART.encode())),
     (window_key(P, "nightly"), stamped(4, 2, WINDOW.encode())),
     (roster_key("c0ffee"), b'{"crm":["nightly",false]}'),
