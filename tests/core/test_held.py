@@ -97,6 +97,8 @@ def test_others_go_on_however_much_it_is_owed_and_it_catches_up_in_order(others:
     assert lane.attached and lane.queued <= EVERYBODY.max_events, "what it is owed is in the log, not in memory"
     assert len(recorded(kafka).encode()) < 300, "and its record is as small as ever"
     assert [fact.account for fact in kafka.facts if isinstance(fact, AccountHeld)] == [str(BAD)]
+    (told,) = kafka.machine.stats(kafka.now).subscriptions
+    assert told.held == (str(BAD),) and told.unseen >= 10 * LONG - EVERYBODY.max_events, "what it is owed is not hidden"
     listener.bad = ()
     listener.go_on(5 * LONG, BAD, *others)
     for one in (BAD, *others):

@@ -116,7 +116,8 @@ def from_entries(entries: Sequence[Entry], now: float, topic: str) -> Applied:
             # What a window has not closed over is not owed yet.
             window = roster[name].window if name in roster else ""
             feed = closed.get(window, 0) if kind is Kind.WINDOWED else part.committed
-            behind = max(0, feed - lane.horizon[0] - (lane.horizon[1] > 0))
+            seen, index = min([lane.horizon, *(place for _, place in lane.held)])
+            behind = max(0, feed - seen - (index > 0))
             state = f"suspended: {ledger.suspensions[name]}" if name in ledger.suspensions else "active"
             owed[name] = Owed(before.events + events, before.records + behind, max(ages, default=None), state)
     part_record = newest[1]

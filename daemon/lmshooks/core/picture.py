@@ -67,9 +67,11 @@ def _subscription(
     behind = unseen = 0
     for own, lane in lanes:
         feed = own.feed_of(lane)
-        if not lane.attached:
-            behind += max(0, feed[0] - lane.next[0])
-            seen, index = max(lane.next, lane.horizon)
+        held = [one.next for one in lane.held.values()]
+        if held or not lane.attached:
+            place = feed if lane.attached else lane.next
+            behind += max(0, feed[0] - min([place, *held])[0])
+            seen, index = min([max(place, lane.horizon), *held])
             unseen += max(0, feed[0] - seen - (index > 0))
     oldest = [at for at in (lane.oldest() for _, lane in lanes) if at is not None]
     since = [lane.failing_since for _, lane in lanes if lane.failing_since is not None]
