@@ -145,13 +145,14 @@ def test_a_second_one_that_fails_leaves_the_others_a_probe_each_time() -> None:
 
 
 def test_a_dead_endpoint_is_tried_no_more_often_for_having_many_accounts() -> None:
-    _, listener = started()
+    kafka, listener = started()
     accounts = range(1, 7)
     listener.bad = accounts
     listener.go_on(600, *accounts)
     before = listener.refused
     listener.go_on(900, *accounts)
     assert listener.refused - before <= 900 // 300 + 1
+    assert kafka.machine.stats(kafka.now).memory == 0, "nothing is held between the probes"
     listener.bad = ()
     listener.go_on(600)
     for account in accounts:

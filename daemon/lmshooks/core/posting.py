@@ -127,7 +127,7 @@ class Posting:
             holding.hold(own, lane, delivery.account)
         # Lanes are looked at only so often: a wake-up before that would be spent for nothing.
         self.context.wake_at(max(now + wait, own.look_due))
-        if wait > PROBATION and not lane.out and not others_go(lane):
+        if max(wait, lane.held_until - now) > PROBATION and not lane.out and not others_go(lane):
             own.shed(lane, "failing")
         return wait
 
