@@ -143,6 +143,8 @@ class Checker:
                     raise Violation("10", f"two have one tenure: {instance} and {self.owners}")
                 self._obeyed(instance, fact)
                 self.tenures[instance, fact.partition] = fact.tenure
+                if self.state.view.value(part_key(fact.partition)) is None:  # nobody who began before could write it
+                    self.beginnings[fact.partition] = fact.position
                 self.beginnings.setdefault(fact.partition, fact.position)
             case said.Checkpointed():
                 self._checkpointed(instance, fact, began)
@@ -387,8 +389,6 @@ class Checker:
         Windows go on where their records say. Where nothing is durable yet, they begin there, too.
         """
         self.moves[partition].append(offset)
-        if self.state.view.value(part_key(partition)) is None:
-            self.beginnings.pop(partition, None)
         self.letter_floor[partition] = max(offset, self.letter_floor.get(partition, 0))
         again = {
             fact.id
