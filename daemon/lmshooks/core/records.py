@@ -277,8 +277,9 @@ def read_record(key: Key, raw: bytes) -> LaneRecord | PartRecord | WindowRecord:
     """The record in a stamped value. Raises ValueError with what was found where it is none that is known here."""
     try:
         value = orjson.loads(raw)
-        if value.get("v", FORMAT) not in (FORMAT, WITH_HELD):
-            raise ValueError(f"format {value['v']!r}, where this version knows {FORMAT} and {WITH_HELD}")
+        known = (FORMAT, WITH_HELD) if key.what == "lane" else (FORMAT,)
+        if value.get("v", FORMAT) not in known:
+            raise ValueError(f"format {value['v']!r}, where this version knows {' and '.join(map(str, known))}")
         if key.what == "lane":
             return LaneRecord.decode(value)
         return PartRecord.decode(value) if key.what == "part" else WindowRecord.decode(value)
