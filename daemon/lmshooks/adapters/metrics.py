@@ -51,9 +51,7 @@ METRICS: dict[str, Meaning] = {
     "lmshooks_queued_events": Meaning(GAUGE, _SUBSCRIPTION, "Events in memory that are not acknowledged."),
     "lmshooks_behind_records": Meaning(GAUGE, _SUBSCRIPTION, "Records between its lanes and their feeds."),
     "lmshooks_failing_seconds": Meaning(GAUGE, _SUBSCRIPTION, "For how long every attempt has failed."),
-    "lmshooks_held_accounts": Meaning(
-        GAUGE, _SUBSCRIPTION, "Accounts whose deliveries fail while others' go."
-    ),
+    "lmshooks_held_accounts": Meaning(GAUGE, _SUBSCRIPTION, "Accounts whose deliveries fail while others' go."),
     "lmshooks_suspended": Meaning(GAUGE, ("subscription", "reason"), "1 while the daemon has stopped it."),
     "lmshooks_suspensions_total": Meaning(COUNTER, ("reason",), "Subscriptions that the daemon stopped."),
     "lmshooks_detachments_total": Meaning(COUNTER, ("reason",), "Lanes that left their feed, by why."),
