@@ -19,6 +19,7 @@ import orjson
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from lmshooks.cli.embedded import Port
+from tests.chaos.gate import Gate
 from tests.chaos.histories import Taken, content_of, digest_of
 from tests.chaos.proxy import Proxy
 from tests.chaos.specs import TIMEOUT
@@ -75,7 +76,7 @@ class Answering:
         self._webhook = Webhook(secret) if secret else None
         self._ports = (Port(), Port())
         self.proxy = Proxy(self._ports[0].number, self._ports[1].number)
-        self._server: asyncio.Server | None = None
+        self._gate = Gate(self._ports[1].number, self._serve, limit=1 << 20)
         self._writers: set[asyncio.StreamWriter] = set()
 
     @property
@@ -87,11 +88,11 @@ class Answering:
         self.mood = mood or self.usual
         if self.mood is Mood.REFUSES:
             self._stop()
-        elif self._server is None:
-            await self._start()
+        else:
+            await self._gate.open()
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        await self._gate.open()
         await self.proxy.__aenter__()
         return self
 
@@ -101,14 +102,8 @@ class Answering:
         for port in self._ports:
             port.release()
 
-    async def _start(self) -> None:
-        port = self._ports[1].number
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, reuse_address=True, limit=1 << 20)
-
     def _stop(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()
+        self._gate.close()
         for writer in tuple(self._writers):
             writer.transport.abort()
 

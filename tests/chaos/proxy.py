@@ -14,6 +14,8 @@ import contextlib
 from enum import StrEnum
 from typing import Self
 
+from tests.chaos.gate import Gate
+
 CHUNK = 64 * 1024
 
 
@@ -42,7 +44,7 @@ class Proxy:
         self.target = target
         self.delay = delay
         self.weather = Weather.CLEAR
-        self._server: asyncio.Server | None = None
+        self._gate = Gate(front, self._serve)
         self._open: dict[asyncio.Task[None], tuple[asyncio.StreamWriter, ...]] = {}
         self._silenced: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -53,34 +55,25 @@ class Proxy:
         self._changed.set()
         self._changed = asyncio.Event()
         if weather is Weather.CUT:
-            await self._close_server()
+            self._gate.close()
             self._reset(list(self._open))
         else:
-            await self._listen()
+            await self._gate.open()
             if weather is Weather.CLEAR:
                 self._reset([task for task in self._silenced if task in self._open])
                 self._silenced.clear()
 
     async def __aenter__(self) -> Self:
-        await self._listen()
+        await self._gate.open()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._close_server()
+        self._gate.close()
         tasks = list(self._open)
         self._reset(tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _listen(self) -> None:
-        if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.front, reuse_address=True)
-
-    async def _close_server(self) -> None:
-        server, self._server = self._server, None
-        if server is not None:
-            server.close()  # not waited for: from 3.12 on that would wait for the connections, too
 
     def _reset(self, tasks: list[asyncio.Task[None]]) -> None:
         for task in tasks:

@@ -75,6 +75,19 @@ async def test_a_cut_ends_what_is_open_and_refuses_what_is_new(proxy: Proxy) -> 
     assert await said(proxy, b"again") == b"again"
 
 
+async def test_cuts_that_overlap_end_together(proxy: Proxy) -> None:
+    await proxy.set(Weather.CUT)
+    await asyncio.gather(proxy.set(Weather.CLEAR), proxy.set(Weather.CLEAR))
+    assert await said(proxy, b"again") == b"again"
+
+
+async def test_a_cut_that_begins_as_another_ends_is_a_cut(proxy: Proxy) -> None:
+    await proxy.set(Weather.CUT)
+    await asyncio.gather(proxy.set(Weather.CLEAR), proxy.set(Weather.CUT))
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.1", proxy.front)
+
+
 @pytest.mark.parametrize("weather", [Weather.SILENT, Weather.DEAF])
 async def test_a_half_open_connection_says_nothing_until_it_clears(proxy: Proxy, weather: Weather) -> None:
     async with connection(proxy) as (reader, writer):
