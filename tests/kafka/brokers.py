@@ -77,7 +77,7 @@ leader.imbalance.per.broker.percentage=0
 log.initial.task.delay.ms=500
 log.retention.check.interval.ms=500
 log.cleaner.backoff.ms=500
-log.segment.delete.delay.ms=0
+log.segment.delete.delay.ms=100
 """
 
 
