@@ -22,7 +22,7 @@ async def joined(settings: KafkaSettings, count: int) -> AsyncIterator[Member]:
     """A member that has so many partitions, and does not leave the group in order."""
     member = Member(settings, Indifferent())
     watching = asyncio.create_task(member.watch())
-    await member.consumer.start()
+    await member.start()
     try:
         await until(lambda: len(member.consumer.assignment()) == count)
         yield member

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import TopicPartition
@@ -192,6 +193,7 @@ class Hiccup:
     def __init__(self, **_: object) -> None:
         type(self).made += 1
         self._polls = 0
+        self._fetcher = SimpleNamespace(_proc_fetch_request=None)
 
     async def start(self) -> None: ...
 

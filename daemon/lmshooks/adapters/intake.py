@@ -202,7 +202,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         settings = self._settings
         member = Member(settings, self)
         self._consumer = consumer = member.consumer
-        poll = asyncio.create_task(self._poll(consumer), name="intake-poll")
+        poll = asyncio.create_task(self._poll(member), name="intake-poll")
         watch = asyncio.create_task(
             self._watchdog.watch(
                 consumer,
@@ -240,8 +240,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         await closed(consumer, self._settings.request_timeout)
         await self._commits.close()
 
-    async def _poll(self, consumer: AIOKafkaConsumer) -> None:
-        await consumer.start()
+    async def _poll(self, member: Member) -> None:
+        consumer = await member.start()
         while not self._stopping:
             self._watchdog.last_poll = time.monotonic()
             self._pause_long_holds(consumer)

@@ -29,6 +29,11 @@ from lmshooks.adapters.kafka_errors import describe, remember
 FETCH_BYTES = 1024 * 1024
 """Of one fetch answer, at most, but for a batch that is larger: it is in memory three times while it is taken apart."""
 
+SHORT_POLL, LONG_POLL = 0.05, 0.25
+"""Seconds that a fetch may wait for records at its broker: of a consumer that gets some, and of one that is quiet."""
+QUIET = 1.0
+"""Seconds without records after which it is."""
+
 _CUT = 1.0
 """Seconds that each part of a client may take to close whose stop() was given up: it takes some milliseconds."""
 
@@ -36,7 +41,7 @@ log = logging.getLogger(__name__)
 
 __all__ = [
     "KafkaSettings", "Producing", "client_options", "closed", "connected_admin", "describe", "fetch_at_most",
-    "quiet_aiokafka", "reading_options",
+    "poll_long_when_quiet", "quiet_aiokafka", "reading_options",
 ]  # fmt: skip
 
 
@@ -93,16 +98,42 @@ def client_options(settings: KafkaSettings) -> dict[str, Any]:
     return options
 
 
-def reading_options(settings: KafkaSettings, fetch_max_wait: float = 0.05) -> dict[str, Any]:
+def reading_options(settings: KafkaSettings) -> dict[str, Any]:
     """What our consumers have in common: no commits and no resets behind our back, short long polls, checked CRCs."""
     return client_options(settings) | {
         "enable_auto_commit": False,
         "auto_offset_reset": "none",
         "check_crcs": True,
-        "fetch_max_wait_ms": int(fetch_max_wait * 1000),
+        "fetch_max_wait_ms": int(SHORT_POLL * 1000),
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_max_bytes": FETCH_BYTES,
     }
+
+
+def poll_long_when_quiet(consumer: AIOKafkaConsumer) -> None:
+    """From now on fetches of this consumer, which runs, wait for longer at their brokers while nothing comes.
+
+    A fetch asks a broker for all of its partitions that have nothing on hand; one that comes to have nothing meanwhile
+    waits until it is answered. So they are short while there is anything to read, and a quiet consumer, which has
+    nothing on hand of any partition, loses nothing by long ones: the first record answers them.
+
+    As with `fetch_at_most`, aiokafka's fetcher looks at its field whenever it makes a request; it makes the next one
+    after the answer has gone through here.
+    """
+    fetcher = consumer._fetcher
+    proceed = fetcher._proc_fetch_request
+    came = time.monotonic()
+
+    async def request(*given: Any) -> bool:
+        nonlocal came
+        some: bool = await proceed(*given)
+        now = time.monotonic()
+        if some:
+            came = now
+        fetcher._fetch_max_wait_ms = int((SHORT_POLL if now - came < QUIET else LONG_POLL) * 1000)
+        return some
+
+    fetcher._proc_fetch_request = request
 
 
 def fetch_at_most(consumer: AIOKafkaConsumer, size: int) -> None:

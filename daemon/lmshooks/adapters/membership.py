@@ -21,7 +21,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError
 
-from lmshooks.adapters.kafka_client import KafkaSettings, describe, reading_options
+from lmshooks.adapters.kafka_client import KafkaSettings, describe, poll_long_when_quiet, reading_options
 from lmshooks.adapters.parsed_records import as_parsed
 
 log = logging.getLogger(__name__)
@@ -79,6 +79,12 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _count(self, topics: Iterable[str]) -> dict[str, int]:
         return {topic: len(self.consumer.partitions_for_topic(topic) or ()) for topic in topics}
+
+    async def start(self) -> AIOKafkaConsumer:
+        """Join, however long that takes. Its consumer."""
+        await self.consumer.start()
+        poll_long_when_quiet(self.consumer)
+        return self.consumer
 
     async def watch(self) -> None:
         """Join again where there are other partitions than those it joined with. Until cancelled."""

@@ -17,7 +17,14 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OffsetOutOfRangeError, RecordListTooLargeError
 
-from lmshooks.adapters.kafka_client import KafkaSettings, Producing, closed, describe, reading_options
+from lmshooks.adapters.kafka_client import (
+    KafkaSettings,
+    Producing,
+    closed,
+    describe,
+    poll_long_when_quiet,
+    reading_options,
+)
 from lmshooks.core.commands import Entry
 
 log = logging.getLogger(__name__)
@@ -144,13 +151,13 @@ class StateTopic:
         await self._producing.stop()
 
     async def _open(self) -> AIOKafkaConsumer:
-        # Read back is on the path of every checkpoint: a short long poll, so that a fetch is always under way.
-        consumer = AIOKafkaConsumer(**reading_options(self._settings, fetch_max_wait=0.02))
+        consumer = AIOKafkaConsumer(**reading_options(self._settings))
         try:
             await consumer.start()
         except BaseException:
             await closed(consumer)
             raise
+        poll_long_when_quiet(consumer)
         consumer.assign([self._tp])
         consumer.seek(self._tp, self._next)
         return consumer
