@@ -84,9 +84,9 @@ TIMEOUT = 3.0
 
 CHANGING = Spec("changing", events=("COURSE_*",))
 SPECS = (
-    Spec("healthy", account=1, signed=True),
+    Spec("healthy", account=1, signed=True, max_events=10),
     Spec("half-dead", account=2, max_events=30),
-    Spec("slow", account=3, max_events=10),
+    Spec("slow", account=3),
     Spec("every"),
     Spec("learner", events=("LEARNING_PATH_*", "LEARNER_PROGRESS"), window="quick", order="learner"),
     Spec("strict", account=5, eager=True),
