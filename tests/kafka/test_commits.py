@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from types import SimpleNamespace
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError, TopicAuthorizationFailedError
 
 from lmshooks.adapters import commits as module
-from lmshooks.adapters.commits import Commits
-from lmshooks.adapters.kafka_client import closed
+from lmshooks.adapters.commits import Commits, TopicMissing, refuse_missing_topics
+from lmshooks.adapters.kafka_client import closed, reading_options
 from lmshooks.adapters.membership import Member
 from tests.kafka.clients import Indifferent, make_topic, settings_for, until
 
@@ -50,6 +50,25 @@ async def test_one_that_waits_for_its_coordinator_is_not_made_after_the_partitio
         await closed(consumer)
 
 
+async def test_a_topic_that_is_not_there_does_not_keep_the_others_from_being_made(kafka):
+    settings = settings_for(kafka, request_timeout=30.0)  # a commit that is made again and again takes twice that
+    (topic,) = settings.topics
+    await make_topic(kafka, topic)
+    there, missing = TopicPartition(topic, 0), TopicPartition(f"{topic}-deleted", 0)
+    consumer, commits = AIOKafkaConsumer(**reading_options(settings), group_id=settings.group_id), Commits(settings)
+    await consumer.start()
+    refuse_missing_topics(consumer)
+    consumer.assign([there, missing])
+    try:
+        async with asyncio.timeout(30):
+            made = await asyncio.gather(*(commits.commit(consumer, tp, 5, "") for tp in (missing, there)))
+        assert made == [False, True]
+        assert await commits.committed([there]) == {there: (5, "")}
+    finally:
+        await commits.close()
+        await closed(consumer)
+
+
 class Group:
     """A consumer of A, B and BAD, whose group answers so to a commit that has BAD in it."""
 
@@ -71,7 +90,9 @@ async def all_three(commits: Commits, group: Group) -> list[bool]:
     return await asyncio.gather(*(commits.commit(group, tp, 1, "") for tp in (A, BAD, B)))
 
 
-@pytest.mark.parametrize("refusal", [TopicAuthorizationFailedError({"bad"}), OffsetMetadataTooLargeError()])
+@pytest.mark.parametrize(
+    "refusal", [TopicAuthorizationFailedError({"bad"}), OffsetMetadataTooLargeError(), TopicMissing()]
+)
 async def test_one_that_is_refused_by_itself_does_not_keep_the_others_from_being_made(refusal):
     commits, group = Commits(settings_for("x:1")), Group(refusal)
     assert await all_three(commits, group) == [True, False, True]

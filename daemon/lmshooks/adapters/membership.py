@@ -21,6 +21,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError
 
+from lmshooks.adapters.commits import refuse_missing_topics
 from lmshooks.adapters.kafka_client import KafkaSettings, describe, poll_long_when_quiet, reading_options
 from lmshooks.adapters.parsed_records import as_parsed
 
@@ -84,6 +85,7 @@ class Member(ConsumerRebalanceListener):  # type: ignore[misc]
         """Join, however long that takes. Its consumer."""
         await self.consumer.start()
         poll_long_when_quiet(self.consumer)
+        refuse_missing_topics(self.consumer)
         return self.consumer
 
     async def watch(self) -> None:
