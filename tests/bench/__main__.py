@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import backlog, configuring, latency, pages, profiling, recovery, scaling, throughput, writing
+from tests.bench import backlog, configuring, idle, latency, pages, profiling, recovery, scaling, throughput, writing
 from tests.bench.figures import Figure, Measured, conditions, load, now, save, table
 from tests.bench.listening import Listening
 from tests.bench.probes import Others
@@ -62,6 +62,7 @@ SCENARIOS = {
     "isolation": Scenario(latency.isolation, (150, 49), wanted=True),
     "kill": Scenario(recovery.kill, (85, 19), wanted=True),
     "start": Scenario(recovery.start, (30, 8), wanted=True),
+    "idle": Scenario(idle.nothing_to_do, (110, 25)),
     "state": Scenario(writing.state, (140, 45)),
     "configuration": Scenario(configuring.sizes, (40, 29), wanted=True),
     "backlog": Scenario(backlog.drain, (75, 8), wanted=True),
