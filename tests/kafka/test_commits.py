@@ -16,8 +16,8 @@ from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import CommitFailedError, KafkaError, OffsetMetadataTooLargeError, TopicAuthorizationFailedError
 
 from lmshooks.adapters import commits as module
-from lmshooks.adapters.commits import Commits, TopicMissing, refuse_missing_topics
-from lmshooks.adapters.kafka_client import closed, reading_options
+from lmshooks.adapters.commits import Commits
+from lmshooks.adapters.kafka_client import TopicMissing, closed, reading_options, refuse_missing_topics
 from lmshooks.adapters.membership import Member
 from tests.kafka.clients import Indifferent, make_topic, settings_for, until
 

@@ -20,22 +20,23 @@ from aiokafka.errors import (
     KafkaError,
     OffsetMetadataTooLargeError,
     TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
 )
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
-from lmshooks.adapters.kafka_client import KafkaSettings, closed, connected_admin, describe, reading_options
+from lmshooks.adapters.kafka_client import (
+    KafkaSettings,
+    TopicMissing,
+    closed,
+    connected_admin,
+    describe,
+    reading_options,
+)
 
 log = logging.getLogger(__name__)
 
 _Offsets = dict[TopicPartition, OffsetAndMetadata]
 _Asked = dict[TopicPartition, tuple[OffsetAndMetadata, "asyncio.Future[bool]"]]
-
-
-class TopicMissing(KafkaError):  # type: ignore[misc]
-    """The topic of a commit is not there (any more)."""
-
 
 _OF_ONE = (TopicMissing, TopicAuthorizationFailedError, OffsetMetadataTooLargeError, InvalidCommitOffsetSizeError)
 """What the group says of one partition, where it may have committed the others of the request."""
@@ -189,23 +190,6 @@ def _forgotten(consumer: AIOKafkaConsumer) -> bool:
         and coordinator is not None
         and coordinator.generation != OffsetCommitRequest.DEFAULT_GENERATION_ID
     )
-
-
-def refuse_missing_topics(consumer: AIOKafkaConsumer) -> None:
-    """From now on a commit of this consumer, which runs, fails where its topic is not there.
-
-    aiokafka makes it again and again, and the others of the same request with it, until somebody's time is up.
-    """
-    coordinator = consumer._coordinator
-    make = coordinator._do_commit_offsets
-
-    async def once(assignment: object, offsets: _Offsets) -> None:
-        try:
-            await make(assignment, offsets)
-        except UnknownTopicOrPartitionError as error:
-            raise TopicMissing("one of the topics is not there: was it deleted?") from error
-
-    coordinator._do_commit_offsets = once
 
 
 async def _commit(consumer: AIOKafkaConsumer, offsets: _Offsets) -> None:

@@ -21,7 +21,7 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import AIOKafkaConnection, CloseReason
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
 from aiokafka.helpers import create_ssl_context
 
 from lmshooks.adapters.kafka_errors import describe, remember
@@ -40,8 +40,8 @@ _CUT = 1.0
 log = logging.getLogger(__name__)
 
 __all__ = [
-    "KafkaSettings", "Producing", "client_options", "closed", "connected_admin", "describe", "fetch_at_most",
-    "poll_long_when_quiet", "quiet_aiokafka", "reading_options",
+    "KafkaSettings", "Producing", "TopicMissing", "client_options", "closed", "connected_admin", "describe",
+    "fetch_at_most", "poll_long_when_quiet", "quiet_aiokafka", "reading_options", "refuse_missing_topics",
 ]  # fmt: skip
 
 
@@ -134,6 +134,27 @@ def poll_long_when_quiet(consumer: AIOKafkaConsumer) -> None:
         return some
 
     fetcher._proc_fetch_request = request
+
+
+class TopicMissing(KafkaError):  # type: ignore[misc]
+    """The topic of a commit is not there (any more)."""
+
+
+def refuse_missing_topics(consumer: AIOKafkaConsumer) -> None:
+    """From now on a commit of this consumer, which runs, fails where its topic is not there.
+
+    aiokafka makes it again and again, and the others of the same request with it, until somebody's time is up.
+    """
+    coordinator = consumer._coordinator
+    make = coordinator._do_commit_offsets
+
+    async def once(assignment: object, offsets: object) -> None:
+        try:
+            await make(assignment, offsets)
+        except UnknownTopicOrPartitionError as error:
+            raise TopicMissing("one of the topics is not there: was it deleted?") from error
+
+    coordinator._do_commit_offsets = once
 
 
 def fetch_at_most(consumer: AIOKafkaConsumer, size: int) -> None:

@@ -21,8 +21,13 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaError
 
-from lmshooks.adapters.commits import refuse_missing_topics
-from lmshooks.adapters.kafka_client import KafkaSettings, describe, poll_long_when_quiet, reading_options
+from lmshooks.adapters.kafka_client import (
+    KafkaSettings,
+    describe,
+    poll_long_when_quiet,
+    reading_options,
+    refuse_missing_topics,
+)
 from lmshooks.adapters.parsed_records import as_parsed
 
 log = logging.getLogger(__name__)
